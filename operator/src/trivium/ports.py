@@ -1,0 +1,77 @@
+"""The ports of reconcile: what a cluster must offer, whether it is Kubernetes (`kube/`) or this machine (`local/`).
+
+Objects travel as plain manifests (`dict`), as the API server would return them. The errors here are the only ones that
+reconcile knows; each implementation converts its client's errors at the border, chained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ObjectKey:
+    """An object's address. `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of `kubectl describe`: about `regarding`, once per transition."""
+
+    regarding: ObjectKey
+    uid: str
+    type: str
+    """Normal or Warning."""
+    reason: str
+    message: str
+
+
+class ClusterError(Exception):
+    """Anything that went wrong between us and the cluster."""
+
+
+class TransientError(ClusterError):
+    """Worth the same call again: time-out, 429, 5xx, connection refused."""
+
+
+class ConflictError(ClusterError):
+    """The object changed since it was read (resourceVersion or uid precondition), or it exists already."""
+
+
+class NotFoundError(ClusterError):
+    """The object is not there."""
+
+
+class RefusedError(ClusterError):
+    """The server will not have it (400, 403, 422): the same call again is pointless."""
+
+
+class Cluster(Protocol):
+    """Live access. Every call may raise TransientError."""
+
+    async def get(self, key: ObjectKey) -> Manifest | None:
+        """The object now, past any cache; None if there is none."""
+
+    async def list_all(self, kind: str) -> Sequence[Manifest]:
+        """Every object of a kind in the watched namespaces."""
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create; ConflictError if the name is taken."""
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply under our field manager."""
+
+    async def delete(self, key: ObjectKey, *, uid: str) -> None:
+        """Delete in the background if the uid still matches; absent or another uid counts as done."""
+
+    async def replace_status(self, manifest: Manifest) -> Manifest:
+        """PUT the status subresource; ConflictError if `metadata.resourceVersion` is not the newest."""
+
+    async def emit(self, event: Event) -> None:
+        """Publish an event; a loss is logged and never raised."""
