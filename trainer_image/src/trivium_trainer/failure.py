@@ -103,5 +103,16 @@ class TrainingError(Exception):
         )
 
 
+class StopRequested(Exception):  # noqa: N818  an order that was obeyed, not an error
+    """Raised on every rank once `checkpointAndStop` is done: the newest checkpoint is complete, training ends here."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+    def __str__(self) -> str:
+        return f"stopped by command after step {self.step}, checkpoint complete"
+
+
 def _rebuild(failure_class: FailureClass, reason: str, message: str, remedy: str) -> TrainingError:
     return TrainingError(failure_class, reason, message, remedy=remedy)
