@@ -1,0 +1,1 @@
+"""The model: its shape from scratch, its weights, its adapter."""
