@@ -83,6 +83,8 @@ class SampleLine(Line):
     ended: bool
     """Whether the end token came within maxNewTokens."""
     tokens: int
+    origin: Literal["seen", "held-out", "other"] | None = None
+    """Whether the prompt is one of the training rows', of the held-out rows', or of neither; None: not looked up."""
 
 
 class CheckpointLine(Line):
