@@ -4,8 +4,10 @@ Objects travel as plain manifests (`dict`), as the API server would return them.
 reconcile knows; each implementation converts its client's errors at the border, chained.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 Manifest = Mapping[str, Any]
@@ -75,3 +77,13 @@ class Cluster(Protocol):
 
     async def emit(self, event: Event) -> None:
         """Publish an event; a loss is logged and never raised."""
+
+
+class Clock(Protocol):
+    """Time as reconcile's engine sees it; a simulation passes its own, which only moves when told."""
+
+    def now(self) -> datetime:
+        """The time in UTC, with its zone."""
+
+    async def wait(self, event: asyncio.Event, *, until: datetime | None) -> None:
+        """Return when `event` is set or `until` has passed, whichever is first."""
