@@ -76,7 +76,7 @@ class WorkQueue(Generic[Key]):
         """Ask again after an error; the delay doubles until `forget`. Returns the delay."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = min(self._base_delay * 2 ** min(failures, _MAX_DOUBLINGS), self._max_delay)
+        delay = min(self._base_delay * (1 << min(failures, _MAX_DOUBLINGS)), self._max_delay)
         self.add_after(key, delay)
         return delay
 
