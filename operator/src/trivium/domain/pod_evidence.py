@@ -4,7 +4,7 @@ KubeRay deletes failed pods and makes new ones, so the store keeps the last evid
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trivium.domain.end_record import clean_text
@@ -39,6 +39,10 @@ class PodEvidence:
         return self.exit_code not in (None, 0) or any(
             (self.out_of_memory, self.image_error, self.configuration_error, self.unschedulable, self.disruption)
         )
+
+    def after_deletion(self) -> "PodEvidence":
+        """What stays true of a pod that is gone: how it ended, not what it waited for."""
+        return replace(self, image_error=None, configuration_error=None, unschedulable=None)
 
 
 def read_pod_evidence(pod: Mapping[str, Any]) -> PodEvidence:

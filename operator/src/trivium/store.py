@@ -1,0 +1,291 @@
+"""What the watches last said, as a whole: the only thing a pass reads, besides live confirmation.
+
+Filled by whoever watches (handlers/ from Kopf's events, local/ from its own objects) and by `replace` after a full
+list, because a watch emits no DELETED for what vanished while it was broken. Nothing here awaits or does IO.
+
+    PretrainJob, SFTJob, PreferenceJob <─owner── RayJob <─owner── RayCluster <─owner── Pod (as evidence)
+                                       <─owner── ConfigMap, NetworkPolicy
+"""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from trivium.domain.pod_evidence import PodEvidence, merge_evidence, read_pod_evidence
+from trivium.domain.report import ProgressReport, ReportSnapshot, follow_up
+from trivium.ports import Manifest, ObjectKey
+
+JOB_KINDS = ("PretrainJob", "SFTJob", "PreferenceJob")
+PROFILE_KIND = "ComputeProfile"
+FINAL_CONDITIONS = frozenset({"Succeeded", "Failed"})
+
+
+def key_of(manifest: Manifest) -> ObjectKey:
+    """The address of a manifest."""
+    metadata = manifest["metadata"]
+    return ObjectKey(kind=manifest["kind"], namespace=metadata.get("namespace") or "", name=metadata["name"])
+
+
+def uid_of(manifest: Manifest) -> str:
+    """The uid of a manifest; empty before an API server has seen it."""
+    return str(manifest["metadata"].get("uid") or "")
+
+
+def controller_uid(manifest: Manifest) -> str | None:
+    """The uid of the owner that controls a manifest."""
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner.get("uid"))
+    return None
+
+
+def upstream_of(job: Manifest) -> ObjectKey | None:
+    """The job that `spec.model.from.job` names; read from raw JSON, for it may be invalid otherwise."""
+    reference: Any = job
+    for part in ("spec", "model", "from", "job"):
+        reference = reference.get(part) if isinstance(reference, Mapping) else None
+    if not isinstance(reference, Mapping) or not reference.get("kind") or not reference.get("name"):
+        return None
+    namespace = job["metadata"].get("namespace") or ""
+    return ObjectKey(kind=str(reference["kind"]), namespace=namespace, name=str(reference["name"]))
+
+
+def is_final(job: Manifest) -> bool:
+    """Whether a job's status says Succeeded or Failed."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") in FINAL_CONDITIONS and c.get("status") == "True" for c in conditions)
+
+
+class Store:
+    """Not thread-safe: it lives on the event loop of the controller."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectKey, Manifest] = {}
+        self._owned: defaultdict[str, set[ObjectKey]] = defaultdict(set)
+        self._dependents: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._controllers: dict[str, str] = {}
+        """uid of a RayJob or RayCluster -> uid of its controller; outlives the object, for its pods' last news."""
+        self._controlled: defaultdict[str, set[str]] = defaultdict(set)
+        """The same the other way round."""
+        self._job_keys: dict[str, ObjectKey] = {}
+        """uid of a job -> its key."""
+        self._evidence: defaultdict[str, dict[str, PodEvidence]] = defaultdict(dict)
+        """uid of a pod's controller -> the pod's uid -> what it said."""
+        self._expected: dict[ObjectKey, str] = {}
+        self._reports: dict[tuple[str, int], ReportSnapshot] = {}
+
+    # What a pass reads
+
+    def get(self, key: ObjectKey) -> Manifest | None:
+        """The object as last seen."""
+        return self._objects.get(key)
+
+    def of_kind(self, *kinds: str) -> tuple[Manifest, ...]:
+        """All objects of these kinds, in the order of their keys."""
+        return tuple(self._objects[key] for key in sorted(self._objects) if key.kind in kinds)
+
+    def job_keys(self) -> tuple[ObjectKey, ...]:
+        """Every job, for a resync."""
+        return tuple(sorted(self._job_keys.values()))
+
+    def owned_by(self, uid: str, kind: str) -> tuple[Manifest, ...]:
+        """Objects of a kind whose controller has this uid."""
+        return tuple(self._objects[key] for key in sorted(self._owned.get(uid, ())) if key.kind == kind)
+
+    def dependents_of(self, key: ObjectKey) -> frozenset[ObjectKey]:
+        """Jobs whose `model.from.job` names this one."""
+        return frozenset(self._dependents.get(key, ()))
+
+    def evidence_of(self, ray_job_uid: str) -> tuple[PodEvidence, ...]:
+        """What the pods of a RayJob's clusters said, deleted ones included while the job lives."""
+        clusters = sorted(self._controlled.get(ray_job_uid, ()))
+        return tuple(e for uid in clusters for _, e in sorted(self._evidence.get(uid, {}).items()))
+
+    def report_of(self, job_uid: str, attempt: int) -> ReportSnapshot | None:
+        """The newest report of one attempt since this process started."""
+        return self._reports.get((job_uid, attempt))
+
+    # Our own writes
+
+    def expect(self, written: Manifest) -> None:
+        """Remember what a status write of ours returned; the key waits until the watch has shown it."""
+        key, version = key_of(written), _version(written)
+        if not _is_at_least(self._objects.get(key), version):
+            self._expected[key] = version
+
+    def shows_last_write(self, key: ObjectKey) -> bool:
+        """Whether a pass over this key would see its own last write."""
+        return key not in self._expected
+
+    # What fills it
+
+    def put_report(self, job_uid: str, attempt: int, report: ProgressReport, *, now: datetime) -> ReportSnapshot:
+        """Keep a report if it is the newest of its attempt; drop those of the job's earlier attempts."""
+        for known in [known for known in self._reports if known[0] == job_uid and known[1] < attempt]:
+            del self._reports[known]
+        snapshot = follow_up(self._reports.get((job_uid, attempt)), report, now=now)
+        self._reports[job_uid, attempt] = snapshot
+        return snapshot
+
+    def apply_event(self, event_type: str | None, manifest: Manifest) -> frozenset[ObjectKey]:
+        """Take in one watch event (ADDED, MODIFIED, DELETED; None = listed). Returns the jobs to look at."""
+        if event_type == "DELETED":
+            return self._remove(manifest)
+        return self._put(manifest)
+
+    def replace(self, kind: str, manifests: Sequence[Manifest]) -> frozenset[ObjectKey]:
+        """Take in a full list of one kind: what it lacks is gone. Returns the jobs to look at."""
+        touched: set[ObjectKey] = set()
+        if kind == "Pod":
+            self._bury_unlisted({uid_of(pod) for pod in manifests})
+        listed = {key_of(manifest) for manifest in manifests}
+        for key in [key for key in self._objects if key.kind == kind and key not in listed]:
+            touched |= self._remove(self._objects[key])
+        for manifest in manifests:
+            touched |= self._put(manifest)
+        return frozenset(touched)
+
+    def _put(self, manifest: Manifest) -> frozenset[ObjectKey]:
+        if manifest["kind"] == "Pod":
+            return self._put_pod(manifest)
+        key = key_of(manifest)
+        old = self._objects.get(key)
+        if old is not None and uid_of(old) != uid_of(manifest):
+            self._remove(old)
+            old = None
+        if old is not None and _is_at_least(old, _version(manifest)):
+            return frozenset()
+        new = _project(manifest)
+        self._objects[key] = new
+        self._index(key, new)
+        fulfilled = key in self._expected and _is_at_least(new, self._expected[key])
+        if fulfilled:
+            del self._expected[key]
+        return self._touched_by(key, old, new)
+
+    def _index(self, key: ObjectKey, manifest: Manifest) -> None:
+        owner = controller_uid(manifest)
+        if owner is not None:
+            self._owned[owner].add(key)
+            if key.kind in ("RayJob", "RayCluster"):
+                self._controllers[uid_of(manifest)] = owner
+                self._controlled[owner].add(uid_of(manifest))
+        if key.kind in JOB_KINDS:
+            self._job_keys[uid_of(manifest)] = key
+        upstream = upstream_of(manifest) if key.kind in JOB_KINDS else None
+        if upstream is not None:
+            self._dependents[upstream].add(key)
+
+    def _put_pod(self, pod: Manifest) -> frozenset[ObjectKey]:
+        owner = controller_uid(pod)
+        if owner is None:
+            return frozenset()
+        known, news = self._evidence[owner].get(uid_of(pod)), read_pod_evidence(pod)
+        merged = news if known is None else merge_evidence(known, news)
+        self._evidence[owner][uid_of(pod)] = merged
+        return frozenset() if merged == known else self._job_of_uid(owner)
+
+    def _remove(self, manifest: Manifest) -> frozenset[ObjectKey]:
+        key = key_of(manifest)
+        if key.kind == "Pod":
+            return self._remove_pod(manifest)
+        old = self._objects.get(key)
+        if old is None or uid_of(old) != uid_of(manifest):
+            return frozenset()  # news of a predecessor with the same name
+        touched = self._touched_by(key, old, None)
+        del self._objects[key]
+        self._expected.pop(key, None)
+        owner = controller_uid(old)
+        if owner is not None:
+            self._owned[owner].discard(key)
+        upstream = upstream_of(old) if key.kind in JOB_KINDS else None
+        if upstream is not None:
+            self._dependents[upstream].discard(key)
+        if key.kind in JOB_KINDS:
+            self._forget_job(uid_of(old))
+        return touched
+
+    def _remove_pod(self, pod: Manifest) -> frozenset[ObjectKey]:
+        # The last state of a deleted pod is the one that tells how it ended.
+        touched = self._put_pod(pod)
+        pods = self._evidence.get(controller_uid(pod) or "", {})
+        _bury(pods, uid_of(pod))
+        return touched
+
+    def _bury_unlisted(self, listed: set[str]) -> None:
+        for pods in self._evidence.values():
+            for uid in [uid for uid in pods if uid not in listed]:
+                _bury(pods, uid)
+
+    def _forget_job(self, job_uid: str) -> None:
+        self._job_keys.pop(job_uid, None)
+        for known in [known for known in self._reports if known[0] == job_uid]:
+            del self._reports[known]
+        ray_jobs = self._controlled.pop(job_uid, set())
+        clusters = {cluster for uid in ray_jobs for cluster in self._controlled.pop(uid, set())}
+        for uid in ray_jobs | clusters:
+            self._controllers.pop(uid, None)
+            self._evidence.pop(uid, None)
+
+    # Who is woken
+
+    def _touched_by(self, key: ObjectKey, old: Manifest | None, new: Manifest | None) -> frozenset[ObjectKey]:
+        if key.kind in JOB_KINDS:
+            dependents = self.dependents_of(key) if _upstream_view(old) != _upstream_view(new) else frozenset()
+            return dependents | {key}
+        if key.kind in (PROFILE_KIND, "Namespace"):
+            return frozenset(k for k in self.job_keys() if not is_final(self._objects[k]))
+        owner = controller_uid(new or old or {"metadata": {}})
+        return self._job_of_uid(owner) if owner is not None else frozenset()
+
+    def _job_of_uid(self, uid: str) -> frozenset[ObjectKey]:
+        """The job at the end of a chain of controllers; empty if a link has not been seen yet."""
+        while uid in self._controllers:
+            uid = self._controllers[uid]
+        key = self._job_keys.get(uid)
+        return frozenset() if key is None else frozenset({key})
+
+
+def _project(manifest: Manifest) -> Manifest:
+    """A private copy without what no pass reads."""
+    kept = {part: copy.deepcopy(value) for part, value in manifest.items() if part != "metadata"}
+    metadata = {k: copy.deepcopy(v) for k, v in manifest["metadata"].items() if k != "managedFields"}
+    return {**kept, "metadata": metadata}
+
+
+def _bury(pods: dict[str, PodEvidence], uid: str) -> None:
+    """Keep of a deleted pod how it ended, and drop what it waited for."""
+    evidence = pods.pop(uid, None)
+    remains = evidence and evidence.after_deletion()
+    if remains and remains.is_trouble:
+        pods[uid] = remains
+
+
+def _upstream_view(job: Manifest | None) -> Any:
+    """What a dependent sees of a job; anything else is none of its business."""
+    if job is None:
+        return None
+    metadata, status = job["metadata"], job.get("status") or {}
+    final: Iterable[Any] = ((c.get("type"), c.get("status")) for c in status.get("conditions") or ())
+    return (
+        metadata.get("uid"),
+        bool(metadata.get("deletionTimestamp")),
+        sorted(pair for pair in final if pair[0] in FINAL_CONDITIONS),
+        status.get("output"),
+    )
+
+
+def _version(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("resourceVersion") or "")
+
+
+def _is_at_least(manifest: Manifest | None, version: str) -> bool:
+    """Whether the object is at this resourceVersion or past it. Source: KEP-5504, comparable since Kubernetes 1.35."""
+    if manifest is None:
+        return False
+    have = _version(manifest)
+    if have.isdigit() and version.isdigit():
+        return int(have) >= int(version)
+    return have == version and have != ""
