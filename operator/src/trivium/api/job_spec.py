@@ -1,0 +1,86 @@
+"""What the specs of the three jobs share, and the rules that need more than one block."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from trivium.api.adapter import Adapter
+from trivium.api.block import Block
+from trivium.api.compute import Compute
+from trivium.api.credentials import Credential
+from trivium.api.data import Data
+from trivium.api.evaluation import Evaluation, Sampling
+from trivium.api.model import Model
+from trivium.api.mutability import Change
+from trivium.api.optimization import Optimization
+from trivium.api.output import OutputOptions
+from trivium.api.parallelism import Parallelism
+from trivium.api.recovery import Recovery
+from trivium.api.rules import Rule
+from trivium.api.run_policy import RunPolicy
+from trivium.api.storage import Storage
+
+
+def _ranks_divide_batch(spec: Any) -> bool:
+    ranks = spec.compute.workers * (spec.compute.gpus_per_worker or 1)
+    micro = spec.optimization.micro_batch_size
+    return bool(spec.optimization.global_batch_size % (ranks * (1 if micro == "auto" else micro)) == 0)
+
+
+RANKS_DIVIDE_BATCH = Rule(
+    name="ranks-divide-batch",
+    cel="self.optimization.globalBatchSize % (self.compute.workers"
+    " * (has(self.compute.gpusPerWorker) ? self.compute.gpusPerWorker : 1)"
+    " * (type(self.optimization.microBatchSize) == string ? 1 : int(self.optimization.microBatchSize))) == 0",
+    message="globalBatchSize is not a multiple of workers x gpusPerWorker x microBatchSize. "
+    "Change globalBatchSize to one, or change the number of workers.",
+    holds=_ranks_divide_batch,
+    path="optimization.globalBatchSize",
+)
+
+HELD_OUT_DATA = Rule(
+    name="held-out-data",
+    cel="(!self.evaluation.keepBest && !has(self.evaluation.earlyStopping))"
+    " || has(self.data.evaluation) || has(self.data.evaluationFraction)",
+    message="keepBest and earlyStopping need a held-out loss. "
+    "Set data.evaluation or data.evaluationFraction, or remove them.",
+    holds=lambda spec: (
+        (not spec.evaluation.keep_best and spec.evaluation.early_stopping is None)
+        or spec.data.evaluation is not None
+        or spec.data.evaluation_fraction is not None
+    ),
+    path="evaluation",
+)
+
+
+class JobSpec(Block):
+    """What the three jobs share."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (RANKS_DIVIDE_BATCH, HELD_OUT_DATA)
+
+    credentials: Annotated[tuple[Credential, ...], Field(max_length=4), "list-map:name", Change.NEVER] = ()
+    """Secrets that sources of this job refer to by name."""
+    model: Annotated[Model, Change.NEVER]
+    """The model the job starts from."""
+    data: Annotated[Data, Change.NEVER]
+    """What is trained on."""
+    adapter: Annotated[Adapter | None, Change.NEVER] = None
+    """Train an adapter (LoRA, QLoRA). Absent: full fine-tuning. `adapter: {}` takes LoRA with its defaults."""
+    optimization: Annotated[Optimization, Change.NEVER] = Optimization()
+    """The optimizer, its schedule, and how long training lasts."""
+    evaluation: Annotated[Evaluation, Change.NEVER] = Evaluation()
+    """Held-out losses."""
+    parallelism: Annotated[Parallelism, Change.NEVER] = Parallelism()
+    """How the model's state is divided among the GPUs."""
+    compute: Annotated[Compute, Change.BY_FIELD] = Compute()
+    """The machines."""
+    storage: Annotated[Storage, Change.BY_FIELD] = Storage()
+    """Checkpoints, logs, report and the final model."""
+    output: Annotated[OutputOptions, Change.NEVER] = OutputOptions()
+    """What is left behind beside the model."""
+    sampling: Annotated[Sampling, Change.NEVER] = Sampling()
+    """Generations for the report."""
+    recovery: Annotated[Recovery, Change.BY_FIELD] = Recovery()
+    """What happens after a failure."""
+    run_policy: Annotated[RunPolicy, Change.AT_ONCE] = RunPolicy()
+    """Suspension and deadlines."""
