@@ -31,7 +31,8 @@ def merge_apply(live: Mapping[str, Any], applied: Mapping[str, Any], *, manager:
         if not any(path in theirs for theirs in owners.values()):
             _remove(result, path)
     for path, value in wanted.items():
-        if _get(live, path) != value:
+        old = _get(live, path)
+        if old != value and not (value == {} and isinstance(old, Mapping)):  # an empty map takes nothing from anybody
             for theirs in owners.values():
                 theirs -= {other for other in theirs if other[: len(path)] == path or path[: len(other)] == other}
         _set(result, path, value)
