@@ -8,7 +8,9 @@
     <stage>/checkpoints/step-<8 digits>/             complete only with marker.json, written last
     <stage>/output/{model/,adapter/,output.json}
     <stage>/report/data.jsonl, report.html
-    <stage>/failures/<restart>.json, ledger.jsonl    what ended each start inside an attempt
+    <stage>/failures/<start>.json, ledger.jsonl      what ended each start of the stage
+    <stage>/progress.json                            the newest progress report, for the driver's last word
+    <stage>/attempts/<attempt>/                      of the newest attempt: Ray Train's files, budget.json, probe, stop
 """
 
 import os
@@ -71,6 +73,14 @@ class StageDirectory:
     @property
     def ledger(self) -> Path:
         return self.root / "ledger.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        return self.root / "progress.json"
+
+    @property
+    def attempts(self) -> Path:
+        return self.root / "attempts"
 
     def checkpoint(self, step: int) -> Path:
         """Folder of the checkpoint taken after optimizer step `step`."""

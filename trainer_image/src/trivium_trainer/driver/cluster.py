@@ -1,0 +1,59 @@
+"""The Ray cluster of an attempt: the pod's, or one of this machine's own."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trivium_trainer.failure import FailureClass, TrainingError
+
+LOCAL_SETTINGS_VARIABLE = "TRIVIUM_LOCAL_RAY"
+"""JSON of keyword arguments for ray.init; read only where Ray is started on this machine."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def ray_cluster() -> Iterator[None]:
+    """Connect to the cluster of RAY_ADDRESS, or start one where that is absent or `local`; always disconnect.
+
+    Raises TrainingError (Infrastructure) where there is no cluster to be had.
+    """
+    import ray  # noqa: PLC0415  a stage without Ray does not wait for the import
+
+    address = os.environ.get("RAY_ADDRESS", "local")
+    settings = json.loads(os.environ.get(LOCAL_SETTINGS_VARIABLE, "{}")) if address == "local" else {}
+    began = time.monotonic()
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=True, **settings)
+    except (ConnectionError, RuntimeError, TimeoutError) as error:
+        raise TrainingError(
+            FailureClass.INFRASTRUCTURE,
+            "RayUnavailable",
+            f"no Ray cluster at {address}: {error}"[:500],
+            remedy="Look at the head pod's log; a new attempt starts a new cluster.",
+        ) from error
+    log.info("Ray ready in %.1f s", time.monotonic() - began)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def require_local_capacity(*, ranks: int, cpus_per_rank: float, gpus: int) -> None:
+    """Refuse at once what this machine can never start; in a cluster, capacity may still come."""
+    import ray  # noqa: PLC0415  as above
+
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
+        return
+    have = ray.cluster_resources()
+    for name, needed in (("CPU", ranks * cpus_per_rank), ("GPU", float(gpus))):
+        if needed > have.get(name, 0):
+            raise TrainingError(
+                FailureClass.USER_ERROR,
+                "MachineTooSmall",
+                f"compute.workers: {ranks} ranks need {needed:g} {name}, this machine offers {have.get(name, 0):g}.",
+                remedy="Lower compute.workers or gpusPerWorker.",
+            )

@@ -1,0 +1,107 @@
+"""Stage `train` in the driver: a worker group under Ray Train, one rank per GPU, or per worker on CPUs."""
+
+import importlib
+import logging
+import os
+import threading
+
+from trivium_trainer.config import Parallelism, RunConfig
+from trivium_trainer.driver.classify import classify
+from trivium_trainer.driver.cluster import ray_cluster, require_local_capacity
+from trivium_trainer.driver.ledger import Attempt
+from trivium_trainer.driver.rank import RankTask, TrainFunction, run_rank
+from trivium_trainer.driver.stage_result import StageFailedError, StageResult
+from trivium_trainer.failure import Failure, FailureClass, TrainingError
+
+CONTROLLER_FAILURE_LIMIT = 3
+"""Worker groups that never came up (a node lost while it started); a guess that bounds Ray's endless default."""
+
+log = logging.getLogger(__name__)
+
+
+def train_stage(config: RunConfig, attempt: Attempt, *, train: TrainFunction | None) -> StageResult:
+    """Run the recipe on all ranks until it completes or was told to stop.
+
+    Raises StageFailedError with the failure that ended the attempt, or TrainingError before a rank started.
+    """
+    parallelism = config.parallelism
+    assert parallelism is not None, "stage train has parallelism: RunConfig checks it"
+    timeout = str(parallelism.worker_start_timeout_seconds)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", timeout)
+    # Ray Train pulls in pandas and ray.data (some two seconds): loaded while ray.init waits for its processes.
+    preload = threading.Thread(
+        target=importlib.import_module, args=("ray.train.v2.api.data_parallel_trainer",), daemon=True
+    )
+    preload.start()
+    with ray_cluster():
+        preload.join()
+        ranks = count_ranks(parallelism)
+        gpus = ranks if parallelism.gpus_per_worker else 0
+        require_local_capacity(ranks=ranks, cpus_per_rank=parallelism.cpus_per_rank, gpus=gpus)
+        return _fit(RankTask(config=config, attempt=attempt, train=train), parallelism)
+
+
+def count_ranks(parallelism: Parallelism) -> int:
+    return parallelism.workers * max(1, parallelism.gpus_per_worker)
+
+
+def _fit(task: RankTask, parallelism: Parallelism) -> StageResult:
+    # ray.train imports pandas and ray.data: seconds, so never where nothing is trained.
+    import ray.train  # noqa: PLC0415
+
+    # Ray 2.60 exports this class only as the base of TorchTrainer, whose module imports torch.
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer  # noqa: PLC0415
+
+    from trivium_trainer.driver.process_group import ProcessGroupConfig  # noqa: PLC0415
+    from trivium_trainer.driver.restart_policy import RestartPolicy  # noqa: PLC0415
+
+    gpu = parallelism.gpus_per_worker > 0
+    trainer = DataParallelTrainer(
+        run_rank,
+        train_loop_config={"task": task},
+        backend_config=ProcessGroupConfig(),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=count_ranks(parallelism),
+            use_gpu=gpu,
+            resources_per_worker={"CPU": parallelism.cpus_per_rank, **({"GPU": 1} if gpu else {})},
+        ),
+        run_config=ray.train.RunConfig(
+            name=task.attempt.name,
+            storage_path=str(task.attempt.stage.attempts),
+            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=CONTROLLER_FAILURE_LIMIT),
+            callbacks=[RestartPolicy(task.attempt)],
+            # Ray Train's errors are ours to tell: the ranks and the callback log each with its class.
+            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except Exception as error:
+        raise StageFailedError(explain_fit_error(error)) from error
+    return StageResult(**result.return_value)
+
+
+def explain_fit_error(error: Exception) -> Failure:
+    """The failure behind what `fit()` raised; AttemptEndedError, wherever Ray wrapped it, is the last word."""
+    cause: BaseException | None = error
+    while cause is not None:
+        failure = getattr(cause, "failure", None)
+        if isinstance(failure, Failure):
+            return failure
+        cause = getattr(cause, "controller_failure", None) or cause.__cause__
+    text = f"{type(error).__name__} {error}"
+    if "WorkerGroupStartup" in text or "worker group startup" in text or "InsufficientClusterResources" in text:
+        return TrainingError(
+            FailureClass.INFRASTRUCTURE,
+            "WorkersDidNotStart",
+            f"compute.workers: the worker group did not come up: {str(error).strip().splitlines()[-1][:300]}",
+            remedy="Look at the worker pods' events; raise compute.workerStartTimeoutSeconds if images load slowly.",
+        ).to_failure()
+    if type(error).__name__ in ("ActorDiedError", "RayActorError", "PreemptionError"):
+        return TrainingError(
+            FailureClass.INFRASTRUCTURE,
+            "HeadLost",
+            "Ray Train's controller went away with its process or node.",
+            remedy="A new attempt goes on from the newest checkpoint.",
+        ).to_failure()
+    return classify(error).to_failure()
