@@ -4,8 +4,6 @@ Left out on purpose: families outside architecture.FAMILIES, which are read like
 """
 
 import pytest
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from trivium.planning.architecture import FAMILIES, read_architecture
 from trivium.planning.parameters import count_adapter, count_parameters
@@ -35,6 +33,9 @@ ODD = {
 
 
 def _model(model_type, **changes):
+    import torch  # here, so that collecting the fast tests costs no import of torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     config = AutoConfig.for_model(model_type, **{**ODD.get(model_type, TINY), **changes})
     with torch.device("meta"):
         return config, AutoModelForCausalLM.from_config(config)

@@ -47,10 +47,13 @@ def _mlp_copies(a: Architecture) -> float:
 
 def _attention_bytes(a: Architecture, *, element_bytes: int, max_length: int, attention: str) -> int:
     if attention == "eager":
-        # Keys and values repeated to every head; scores once as float32 (softmax) and once in the model's dtype.
-        scores = a.num_heads * max_length * (_FLOAT32_BYTES + (element_bytes if element_bytes < _FLOAT32_BYTES else 0))
-        return 4 * a.query_size * element_bytes + scores
+        # Keys and values repeated to every head; softmax in float32 and again in the model's dtype (GPT-2: only that).
+        upcast = _FLOAT32_BYTES if element_bytes < _FLOAT32_BYTES and a.model_type != "gpt2" else 0
+        return 4 * a.query_size * element_bytes + a.num_heads * max_length * (element_bytes + upcast)
     saved = 2 * a.query_size + 2 * a.key_value_size  # q, output; k, v
+    if a.model_type == "phi3":
+        # The value is a view, so the fused projection stays beside the rotated and repeated copies (measured).
+        saved += 2 * a.query_size
     return saved * element_bytes + a.num_heads * _FLOAT32_BYTES  # and the log-sum-exp of each head
 
 

@@ -27,6 +27,8 @@ class Family:
     """none | head: one norm of head size for q and k | full: over all heads at once."""
     learned_positions: bool = False
     tied_by_default: bool = False
+    sdpa: bool = True
+    """Whether transformers offers torch's scaled_dot_product_attention for it."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -39,7 +41,7 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3": Family(query_key_norm="head"),
     "olmo2": Family(query_key_norm="full"),
     "gemma": Family(tied_by_default=True),
-    "gemma2": Family(norms_per_layer=4, tied_by_default=True),
+    "gemma2": Family(norms_per_layer=4, tied_by_default=True, sdpa=False),
     "gemma3_text": Family(norms_per_layer=4, query_key_norm="head", tied_by_default=True),
     "gpt2": Family(
         gated_mlp=False,

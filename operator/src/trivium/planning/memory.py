@@ -35,7 +35,8 @@ _MASTER_COPY = 4
 class Workload:
     """What a rank has to hold, whatever the number of ranks."""
 
-    architecture: Architecture
+    architecture: Architecture | None
+    """None before the inspection: activations and logits then count as nothing, and the sum is a lower bound."""
     parameters: ParameterCount
     trainable: int
     """Equal to parameters.total in full fine-tuning; the adapter's alone under LoRA."""
@@ -70,7 +71,11 @@ class MemoryBreakdown:
 
     @property
     def total(self) -> int:
-        return sum(getattr(self, field.name) for field in fields(self))
+        return sum(self.by_part().values())
+
+    def by_part(self) -> dict[str, int]:
+        """Bytes by what they are for."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def estimate_memory(
@@ -78,16 +83,7 @@ def estimate_memory(
 ) -> MemoryBreakdown:
     """Peak of one rank. Units: bytes; `available` is the device's memory, of which a share is held in reserve."""
     tokens = micro_batch * work.sequences_per_sample * work.max_length
-    activations = activation_bytes(
-        work.architecture,
-        tokens=tokens,
-        element_bytes=work.element_bytes,
-        max_length=work.max_length,
-        attention=work.attention,
-        checkpointing=checkpointing,
-        adapter_rank=work.adapter_rank,
-    )
-    logits = logits_bytes(work.architecture, tokens=tokens, element_bytes=work.element_bytes)
+    activations, logits = _transient_bytes(work, tokens=tokens, checkpointing=checkpointing)
     # At the optimizer's step the activations are gone, and DeepSpeed holds the partition's gradient as float32.
     step = _MASTER_COPY * _share(work.trainable, world_size if zero_stage else 1) if work.offload == "none" else 0
     return MemoryBreakdown(
@@ -101,6 +97,22 @@ def estimate_memory(
         buckets=_bucket_bytes(work, zero_stage=zero_stage),
         reserve=reserve_bytes(gpu=work.gpu, available=available),
     )
+
+
+def _transient_bytes(work: Workload, *, tokens: int, checkpointing: bool) -> tuple[int, int]:
+    """(activations, logits) of one micro-batch."""
+    if work.architecture is None:
+        return 0, 0
+    activations = activation_bytes(
+        work.architecture,
+        tokens=tokens,
+        element_bytes=work.element_bytes,
+        max_length=work.max_length,
+        attention=work.attention,
+        checkpointing=checkpointing,
+        adapter_rank=work.adapter_rank,
+    )
+    return activations, logits_bytes(work.architecture, tokens=tokens, element_bytes=work.element_bytes)
 
 
 def host_bytes(work: Workload, *, zero_stage: int, world_size: int) -> int:

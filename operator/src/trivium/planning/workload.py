@@ -1,0 +1,117 @@
+"""What a job will hold in memory, from its spec and from what `prepare` inspected."""
+
+from typing import Any
+
+from trivium.api import ComputeProfile, Job, PreferenceJob, PretrainJob
+from trivium.api.adapter import ALL_LINEAR
+from trivium.api.inspection import Inspection
+from trivium.planning.architecture import Architecture, UnknownShapeError, read_architecture
+from trivium.planning.defaults import sequences_per_sample
+from trivium.planning.memory import Workload
+from trivium.planning.parameters import ParameterCount, count_adapter, count_parameters
+from trivium.planning.precision import Precision
+from trivium.planning.refusal import PlanError
+
+
+def known_architecture(job: Job, *, inspection: Inspection | None) -> Architecture | None:
+    """The inspected architecture, or the one that a job from scratch writes out; None if it is not known yet."""
+    if inspection is not None:
+        return _read(inspection.architecture, field="spec.model")
+    if isinstance(job, PretrainJob) and (written := job.spec.model.architecture) is not None and written.config:
+        config: dict[str, Any] = written.config.model_dump(by_alias=True)
+        tokenizer = job.spec.model.tokenizer
+        if "vocab_size" not in config and tokenizer is not None and tokenizer.train is not None:
+            config["vocab_size"] = tokenizer.train.vocab_size
+        # Sizes that are left out are transformers' defaults, which only prepare knows.
+        needed = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}
+        return _read(config, field="spec.model.architecture.config") if needed <= config.keys() else None
+    return None
+
+
+def _read(config: dict[str, Any], *, field: str) -> Architecture:
+    try:
+        return read_architecture(config)
+    except UnknownShapeError as error:
+        raise PlanError(
+            field, str(error), "Use a decoder-only transformer such as llama, qwen3, mistral, gemma3_text or gpt2."
+        ) from error
+
+
+def parameter_count(
+    job: Job, *, architecture: Architecture | None, inspection: Inspection | None
+) -> ParameterCount | None:
+    """Counted by the architecture, with prepare's total where there is one; else the job's hint; else None."""
+    if architecture is None:
+        hint = job.spec.model.parameters
+        if hint is None:
+            return None
+        total = hint.to_int()
+        return ParameterCount(total=total, embedding=0, active=total, largest_layer=0)
+    count = count_parameters(architecture)
+    if inspection is None or inspection.parameters == count.total:
+        return count
+    # A family that we do not know by heart: prepare counted the weights themselves, so its total holds.
+    return ParameterCount(
+        total=inspection.parameters,
+        embedding=count.embedding,
+        active=max(1, inspection.parameters - (count.total - count.active)),
+        largest_layer=max(1, (inspection.parameters - count.embedding) // architecture.num_layers),
+    )
+
+
+def trainable_parameters(job: Job, *, architecture: Architecture | None, parameters: ParameterCount) -> int:
+    """The adapter's parameters, or all. Before the architecture is known an adapter counts as nothing."""
+    if job.spec.adapter is None:
+        return parameters.total
+    if architecture is None:
+        return 0
+    lora = job.spec.adapter.lora
+    targets = lora.target_modules
+    if architecture.experts and ALL_LINEAR in targets:
+        raise PlanError(
+            "spec.adapter.lora.targetModules",
+            "all-linear on a mixture of experts would adapt fused experts and the router",
+            "Name the attention's modules: targetModules: [q_proj, k_proj, v_proj, o_proj].",
+        )
+    try:
+        return count_adapter(
+            architecture, rank=lora.rank, target_modules="all-linear" if ALL_LINEAR in targets else targets
+        )
+    except ValueError as error:
+        raise PlanError("spec.adapter.lora.targetModules", str(error), "Name some of these, or all-linear.") from error
+
+
+def has_live_reference(job: Job) -> bool:
+    """Whether a reference runs beside the model in training."""
+    if not isinstance(job, PreferenceJob):
+        return False
+    dpo = job.spec.method.dpo
+    return dpo is not None and dpo.reference == "live"
+
+
+def build_workload(
+    job: Job,
+    *,
+    profile: ComputeProfile,
+    precision: Precision,
+    architecture: Architecture | None,
+    parameters: ParameterCount,
+    inspection: Inspection | None,
+) -> Workload:
+    """Everything about memory that does not depend on the number of ranks."""
+    adapter = job.spec.adapter
+    return Workload(
+        architecture=architecture,
+        parameters=parameters,
+        trainable=trainable_parameters(job, architecture=architecture, parameters=parameters),
+        element_bytes=precision.element_bytes,
+        max_length=inspection.max_length if inspection else job.spec.data.max_length,
+        sequences_per_sample=sequences_per_sample(job),
+        attention=precision.attention,
+        adapter_rank=adapter.lora.rank if adapter else 0,
+        quantized=adapter is not None and adapter.quantization == "nf4",
+        # With an adapter the reference is the same model with the adapter switched off.
+        reference_copy=has_live_reference(job) and adapter is None,
+        offload=job.spec.parallelism.offload,
+        gpu=profile.spec.gpu is not None,
+    )
