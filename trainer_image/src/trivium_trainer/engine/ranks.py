@@ -1,0 +1,97 @@
+"""The process group as the recipes see it: a rank, and the four collectives that they need."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+CONTROL_TIMEOUT = timedelta(hours=6)
+"""Rank 0 may convert a large checkpoint while the others wait; the watchdog, not gloo, decides what is a hang."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """One process among the others. `control` is a gloo group: decisions never wait for the GPU's stream."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+    control: Any
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is rank 0, the one that writes."""
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        """Wait for every rank."""
+        if self.world_size > 1:
+            dist.barrier(group=self.control)
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Sum over the ranks, in place, on the device that the tensor is on."""
+        if self.world_size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's value on every rank."""
+        box = [value]
+        if self.world_size > 1:
+            dist.broadcast_object_list(box, src=0, group=self.control)
+        return box[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value in rank order, on every rank."""
+        values: list[Any] = [value]
+        if self.world_size > 1:
+            values = [None] * self.world_size
+            dist.all_gather_object(values, value, group=self.control)
+        return values
+
+    @contextlib.contextmanager
+    def first_goes_alone(self) -> Iterator[bool]:
+        """True on rank 0 only. What fails there fails on every rank, instead of leaving the others in a barrier."""
+        error: BaseException | None = None
+        try:
+            yield self.is_first
+        except Exception as caught:  # noqa: BLE001  re-raised below, on every rank
+            error = caught
+        shared = self.broadcast(error)
+        if shared is not None:
+            raise shared
+
+
+def join(*, rank: int, world_size: int, local_rank: int, on_gpu: bool) -> Ranks:
+    """Take the process group that Ray Train (or a test) has initialized, and let DeepSpeed reuse it.
+
+    DeepSpeed reads the ranks from the environment (0.19.8: `engine._set_distributed_vars`).
+    """
+    if not dist.is_initialized():
+        raise RuntimeError("torch.distributed is not initialized: train_worker runs inside a process group")
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size), "LOCAL_RANK": str(local_rank)}
+    device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    control = dist.new_group(backend="gloo", timeout=CONTROL_TIMEOUT) if world_size > 1 else None
+    _use_deepspeed()
+    return Ranks(rank=rank, world_size=world_size, device=device, control=control)
+
+
+def _use_deepspeed() -> None:
+    import deepspeed  # noqa: PLC0415  reads DS_ACCELERATOR at import, which train_worker sets first
+    from deepspeed.utils import logger  # noqa: PLC0415
+
+    logger.setLevel("WARNING")
+    # DeepSpeed 0.19.8 calls collectives that torch 2.13 has renamed: one warning for each step and bucket.
+    warnings.filterwarnings("ignore", message="`torch.distributed.*` is deprecated", category=FutureWarning)
+    # DeepSpeed 0.19.8 compiles this op for 45 s at the first init_distributed, and crashes without a compiler. The name
+    # is private; test_engine_settings guards it.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(verbose=False)
