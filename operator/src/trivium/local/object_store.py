@@ -18,7 +18,7 @@ from trivium.ports import ConflictError, Manifest, NotFoundError, ObjectKey, Ref
 
 CLUSTER_SCOPED = frozenset({"ComputeProfile", "Namespace"})
 # Kinds whose status is a subresource; writes of the main resource leave it as it is.
-WITH_STATUS = frozenset({"PretrainJob", "SFTJob", "PreferenceJob", "RayJob", "RayCluster", "Pod", "ComputeProfile"})
+WITH_STATUS = frozenset({"PretrainJob", "SFTJob", "PreferenceJob", "RayJob", "RayCluster", "Pod"})
 
 Object = dict[str, Any]
 Admission = Callable[[Manifest | None, Object], Object]
