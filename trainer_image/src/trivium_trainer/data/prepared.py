@@ -43,6 +43,22 @@ class SplitEntry(Block):
     name: str
 
 
+class SourceStatistics(Block):
+    """What the rows of one source came to."""
+
+    name: str
+    rows: int
+    skipped: int
+    over_long: int
+    examples: int
+    held_out: int
+    tokens: int
+    trained_tokens: int
+    first_bad_records: list[str]
+    length_histogram: dict[str, int]
+    """Upper bound in tokens, a power of two -> examples, before over-long ones are cut."""
+
+
 class Manifest(Block):
     """manifest.json of prepared data: written last, so data without it does not count."""
 
@@ -57,9 +73,10 @@ class Manifest(Block):
     """Per source of data.train, what mixture weights are shares of: trained tokens, or examples."""
     train_examples: list[int]
     """Per source of data.train: examples before packing, held-out ones left out."""
-    sources: list[dict[str, Any]]
-    """progress.SourceInspection of each source."""
-    length_histogram: dict[str, int]
+    train_trained_tokens: list[int]
+    """Per source of data.train: trained tokens in one pass."""
+    sources: list[SourceStatistics]
+    """Of data.train, then of data.evaluation."""
 
 
 class PreparedRecord(Block):
