@@ -224,7 +224,7 @@ def make_data(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     texts = [text for path in standard_library_files() if (text := read_text(path))]
     chats = list(conversations())
-    codes = code_pairs(texts, limit=2400)
+    codes = code_pairs(texts, limit=6000)
     rambler = Rambler([*chats, *codes])
     write_pretraining(folder / "pretrain", texts)
     write_fine_tuning(folder / "sft", chats, codes, rambler)
