@@ -6,13 +6,15 @@ Bounds are checked again here, control characters are stripped, and a value that
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from trivium.domain.end_record import EndRecord, Text, UntrustedBlock, Word
+from trivium.api.inspection import Inspection
+from trivium.domain.end_record import EndRecord, Text, UntrustedBlock, Word, clean_text
 
 MAX_METRICS = 64
 MAX_INSPECTION_CHARACTERS = 65_536
@@ -44,10 +46,27 @@ def _relative_path(value: str) -> str:
     return value
 
 
-def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    if value is not None and len(json.dumps(value)) > MAX_INSPECTION_CHARACTERS:
+def _bounded(value: Any) -> Any:
+    if value is None or isinstance(value, Inspection):
+        return value
+    if len(json.dumps(value)) > MAX_INSPECTION_CHARACTERS:
         raise ValueError(f"inspection: larger than {MAX_INSPECTION_CHARACTERS} characters")
-    return value
+    return _clean_tree(value)
+
+
+def _clean_tree(value: Any) -> Any:
+    """Cut texts rather than refuse them: without an inspection the job could never go on.
+
+    Nulls and infinities go, because status would come back from the API server without them.
+    """
+    if isinstance(value, Mapping):
+        cleaned = {str(clean_text(key, limit=128)): _clean_tree(item) for key, item in value.items()}
+        return {key: item for key, item in cleaned.items() if item is not None}
+    if isinstance(value, list):
+        return [_clean_tree(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return clean_text(value)
 
 
 Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
@@ -81,7 +100,7 @@ class ProgressReport(UntrustedBlock):
     world_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     metrics: Annotated[dict[MetricKey, float], Field(max_length=MAX_METRICS), AfterValidator(_only_finite)] = {}
     checkpoint: CheckpointReport | None = None
-    inspection: Annotated[dict[str, Any] | None, AfterValidator(_small)] = None
+    inspection: Annotated[Inspection | None, BeforeValidator(_bounded)] = None
     message: Text | None = None
     end: EndRecord | None = None
 

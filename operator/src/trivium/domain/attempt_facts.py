@@ -1,0 +1,139 @@
+"""Folds what was seen of the living attempt into the status: names, progress, checkpoint, inspection, last word.
+
+Facts only, no conclusions. The same observation folded twice changes nothing the second time, whatever the clock says,
+except that news held back by the limit on progress writes become due.
+"""
+
+from datetime import datetime, timedelta
+
+from trivium.api import Job
+from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.status import Attempt, CheckpointStatus, Failure, JobStatus
+from trivium.domain.end_record import EndRecord, RecordedFailure
+from trivium.domain.observation import Observation
+from trivium.domain.progress_facts import estimate_goodput, read_progress
+from trivium.domain.ray_job_state import ENDED
+from trivium.domain.report import ReportSnapshot
+from trivium.domain.run_layout import place, run_path
+from trivium.domain.situation import update, with_last_attempt, with_stage
+
+OUTCOMES = {"complete": "Complete", "failed": "Failed", "stopped": "Stopped"}
+
+
+def fold_facts(
+    status: JobStatus, *, job: Job, observation: Observation, now: datetime, interval: timedelta
+) -> JobStatus:
+    """The status with what is newly known of its living attempt; the same status if there is none."""
+    attempt = status.attempts[-1] if status.attempts else None
+    if attempt is None or attempt.ended_at is not None:
+        return status
+    current = observation.current
+    if current is not None:
+        status = with_last_attempt(
+            status,
+            ray_job_uid=attempt.ray_job_uid or current.uid,
+            ray_cluster=attempt.ray_cluster or current.ray_cluster,
+        )
+    snapshot = observation.report
+    if snapshot is None or snapshot.report.stage != attempt.stage:
+        return status
+    due = progress_due_at(status, snapshot, interval=interval)
+    if is_urgent(status, snapshot) or observation.state in ENDED or (due is not None and due <= now):
+        status = _fold_report(status, snapshot, job=job, observation=observation)
+    return status
+
+
+def is_urgent(status: JobStatus, snapshot: ReportSnapshot) -> bool:
+    """Whether a report says what cannot wait for the next progress write."""
+    report, attempt = snapshot.report, status.attempts[-1]
+    return (
+        attempt.running_at is None
+        or report.restarts > attempt.restarts
+        or (attempt.stage == "prepare" and report.inspection is not None and report.inspection != status.inspection)
+        or (report.end is not None and attempt.outcome is None)
+    )
+
+
+def progress_due_at(status: JobStatus, snapshot: ReportSnapshot, *, interval: timedelta) -> datetime | None:
+    """When the newest report may be written for its progress alone; None if status holds it already."""
+    updated_at = status.progress.updated_at if status.progress is not None else None
+    if updated_at is None:
+        return snapshot.received_at.replace(microsecond=0)
+    if snapshot.received_at.replace(microsecond=0) <= updated_at:
+        return None
+    return updated_at + interval
+
+
+def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, observation: Observation) -> JobStatus:
+    report, attempt = snapshot.report, status.attempts[-1]
+    restarts = max(0, report.restarts - attempt.restarts)
+    status = with_last_attempt(
+        status,
+        running_at=attempt.running_at or snapshot.received_at,
+        last_step=max(attempt.last_step, attempt.first_step, report.step),
+        restarts=max(attempt.restarts, report.restarts),
+        **_last_word(attempt, report.end),
+    )
+    if restarts:
+        budget = status.restart_budget.model_copy(
+            update={"spent": status.restart_budget.spent + restarts, "last_failure_at": _whole(snapshot.received_at)}
+        )
+        status = update(status, restarts=status.restarts + restarts, restart_budget=budget)
+    if report.inspection is not None and attempt.stage == "prepare":
+        status = update(status, inspection=report.inspection)
+    status = update(
+        status,
+        progress=read_progress(snapshot, status=status, job=job, profiles=observation.profiles),
+    )
+    return _fold_checkpoint(
+        update(status, goodput=estimate_goodput(status, until=snapshot.received_at)), snapshot, job=job
+    )
+
+
+def _fold_checkpoint(status: JobStatus, snapshot: ReportSnapshot, *, job: Job) -> JobStatus:
+    checkpoint = snapshot.report.checkpoint
+    if checkpoint is None or (status.checkpoint is not None and status.checkpoint.step == checkpoint.step):
+        return status
+    value = CheckpointStatus(
+        step=checkpoint.step,
+        uri=place(status.plan.runs if status.plan is not None else None, f"{run_path(job)}/{checkpoint.path}"),
+        at=snapshot.received_at,
+    )
+    return with_stage(update(status, checkpoint=value), status.attempts[-1].stage, checkpoint=value)
+
+
+def _last_word(attempt: Attempt, end: EndRecord | None) -> dict[str, object]:
+    """The trainer's own end, kept before its process is gone: reports do not outlive this process, status does."""
+    if end is None or attempt.outcome is not None or end.stage != attempt.stage:
+        return {}
+    return {
+        "outcome": OUTCOMES[end.outcome],
+        "failure": read_failure(end.failure) if end.outcome == "failed" else None,
+    }
+
+
+def read_failure(recorded: RecordedFailure | None, *, node: str | None = None) -> Failure:
+    """The trainer's failure in our own terms; a class that we do not know is Internal."""
+    if recorded is None:
+        policy = FAILURE_POLICIES[FailureClass.INTERNAL]
+        return Failure(
+            failure_class=FailureClass.INTERNAL,
+            reason="Unexplained",
+            message="The trainer says that it failed and not why.",
+            remedy=policy.remedy,
+        )
+    known = recorded.failure_class in set(FailureClass)
+    failure_class = FailureClass(recorded.failure_class) if known else FailureClass.INTERNAL
+    return Failure(
+        failure_class=failure_class,
+        reason=recorded.reason or failure_class.value,
+        message=recorded.message,
+        remedy=recorded.remedy or FAILURE_POLICIES[failure_class].remedy,
+        node=node,
+        rank=recorded.rank,
+        exit_code=recorded.exit_code,
+    )
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)

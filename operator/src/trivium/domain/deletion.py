@@ -1,0 +1,9 @@
+"""A job that is being deleted gets no new child and no new status; its children go by their owner references."""
+
+from trivium.domain.situation import Situation
+from trivium.domain.verdict import Leave, Verdict
+
+
+def judge_deletion(situation: Situation) -> Verdict | None:
+    """First in the chain."""
+    return Leave() if situation.job.metadata.deletion_timestamp is not None else None

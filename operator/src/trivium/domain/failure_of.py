@@ -1,0 +1,131 @@
+"""How an attempt ended, and why: the trainer's last word, then the pods, then what KubeRay says.
+
+The order is the one of trust. The trainer alone knows that its run is complete; what happens around it (a node taken
+away, memory killed, an image not found) only the pods know, so they outrank a trainer that saw a worker vanish.
+"""
+
+from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.status import Attempt, Failure
+from trivium.domain.attempt_facts import OUTCOMES, read_failure
+from trivium.domain.end_record import clean_text
+from trivium.domain.observation import Observation, RayJobSeen
+from trivium.domain.pod_evidence import PodEvidence
+from trivium.domain.ray_job_state import AttemptState
+from trivium.domain.situation import Situation
+from trivium.domain.verdict import End
+
+INVALID_RAY_JOB = "RayJobInvalid"
+"""Never retried: the same spec gives the same answer."""
+
+_BLIND = frozenset({FailureClass.INFRASTRUCTURE, FailureClass.INTERNAL, FailureClass.HANG})
+"""Classes that a trainer gives when something outside of it went away."""
+_PREEMPTIONS = frozenset({"PreemptionByScheduler", "EvictionByEvictionAPI", "TerminationByKubelet", "DisruptionTarget"})
+"""The platform took the pod on purpose. DeletionByTaintManager is a broken node, Evicted a pod that used too much."""
+
+
+def failure(failure_class: FailureClass, reason: str, message: str, *, evidence: PodEvidence | None = None) -> Failure:
+    """A failure in the operator's own words, with the class's remedy."""
+    return Failure(
+        failure_class=failure_class,
+        reason=reason,
+        message=str(clean_text(message)),
+        remedy=FAILURE_POLICIES[failure_class].remedy,
+        node=evidence.node if evidence is not None else None,
+        exit_code=evidence.exit_code if evidence is not None else None,
+    )
+
+
+def conclude(situation: Situation, attempt: Attempt) -> End:
+    """The end of an attempt whose processes are over."""
+    end = _last_word(situation, attempt)
+    if end is not None:
+        return end
+    seen = situation.observation.current
+    if situation.observation.state is AttemptState.SUCCEEDED:
+        return _complete(situation, attempt, digest=None)
+    return End(outcome="Failed", failure=_without_word(situation.observation, seen))
+
+
+def _last_word(situation: Situation, attempt: Attempt) -> End | None:
+    """What the trainer itself said: in a report (status may hold it already), or in the log's last line."""
+    observation = situation.observation
+    report = observation.report.report if observation.report is not None else None
+    records = [report.end if report is not None else None, observation.current.end if observation.current else None]
+    record = next((one for one in records if one is not None and one.stage == attempt.stage), None)
+    outcome = attempt.outcome or (OUTCOMES[record.outcome] if record is not None else None)
+    digest = record.output_digest if record is not None else None
+    match outcome:
+        case "Complete":
+            return _complete(situation, attempt, digest=digest)
+        case "Stopped":
+            return _stopped(situation)
+        case "Failed":
+            said = attempt.failure or read_failure(record.failure if record is not None else None)
+            return End(outcome="Failed", failure=_refine(said, observation))
+        case _:
+            return None
+
+
+def _complete(situation: Situation, attempt: Attempt, *, digest: str | None) -> End:
+    if attempt.stage == "prepare" and situation.status.inspection is None:
+        # The next attempt finds its directory complete, succeeds at once, and reports again.
+        message = "The stage prepare is complete, but its report never arrived; it is asked again."
+        return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "InspectionMissing", message))
+    return End(outcome="Complete", digest=digest)
+
+
+def _stopped(situation: Situation) -> End:
+    if situation.status.suspend_requested_at is not None:
+        return End(outcome="Stopped")
+    # Nobody asked: were it free of the budget, such a run could come back forever.
+    message = "The trainer stopped as if it had been told to, and it was not."
+    return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "StoppedUnasked", message))
+
+
+def _refine(said: Failure, observation: Observation) -> Failure:
+    """The trainer's failure, unless the pods know better why something around it vanished."""
+    if said.failure_class not in _BLIND:
+        return said
+    return failure_of_pods(observation.evidence) or said
+
+
+def failure_of_pods(evidence: tuple[PodEvidence, ...]) -> Failure | None:
+    """The first cause among the pods of an attempt: a preemption kills the others, memory kills only its own."""
+    for one in evidence:
+        if one.disruption in _PREEMPTIONS:
+            message = f"Pod {one.pod} was taken away by the platform ({one.disruption})."
+            return failure(FailureClass.PREEMPTED, str(one.disruption), message, evidence=one)
+    for one in evidence:
+        if one.out_of_memory:
+            message = f"Pod {one.pod} was killed because it used more memory than its profile gives it."
+            return failure(FailureClass.OUT_OF_MEMORY, "OOMKilled", message, evidence=one)
+    for one in evidence:
+        if one.disruption is not None:
+            message = f"Pod {one.pod} was removed with its node or by it ({one.disruption})."
+            return failure(FailureClass.INFRASTRUCTURE, one.disruption, message, evidence=one)
+    return None
+
+
+def _without_word(observation: Observation, seen: RayJobSeen | None) -> Failure:
+    """An attempt that ended without a word of its trainer."""
+    if seen is None:
+        return failure(
+            FailureClass.INFRASTRUCTURE, "RayJobDeleted", "The attempt's RayJob was deleted by someone else."
+        )
+    if seen.state is AttemptState.INVALID:
+        message = f"KubeRay refuses the RayJob: {seen.message}"
+        return failure(FailureClass.INTERNAL, INVALID_RAY_JOB, message)
+    of_pods = failure_of_pods(observation.evidence)
+    if of_pods is not None:
+        return of_pods
+    if seen.state is AttemptState.STOPPED:
+        message = "Somebody stopped the Ray job from outside."
+        return failure(FailureClass.INFRASTRUCTURE, "RayJobStopped", message)
+    exited = next((one for one in observation.evidence if one.exit_code), None)
+    if seen.reason in {"DeadlineExceeded", "PreRunningDeadlineExceeded"}:
+        return failure(FailureClass.DEADLINE, seen.reason, f"KubeRay ended the RayJob: {seen.reason}.", evidence=exited)
+    last_line = seen.message.strip().rsplit("\n", 1)[-1]
+    message = (
+        f"The attempt ended without the trainer's last word. KubeRay says: {seen.reason or 'nothing'}. {last_line}"
+    )
+    return failure(FailureClass.INFRASTRUCTURE, seen.reason or "NoLastWord", message, evidence=exited)

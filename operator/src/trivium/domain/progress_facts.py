@@ -1,0 +1,86 @@
+"""A report as status shows it: rounded, with time left and the part of held time that moved training forward."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from trivium.api import ComputeProfile, Job
+from trivium.api.plan_status import Plan
+from trivium.api.status import JobStatus, Progress
+from trivium.domain.report import ProgressReport, ReportSnapshot
+
+
+def read_progress(
+    snapshot: ReportSnapshot, *, status: JobStatus, job: Job, profiles: Mapping[str, ComputeProfile]
+) -> Progress:
+    """The progress of the current attempt. Everything in it comes from the report, but mfu."""
+    report = snapshot.report
+    total = report.total_steps or (status.plan.total_steps if status.plan is not None else 0)
+    rate = report.tokens_per_second
+    return Progress(
+        step=report.step,
+        total_steps=total,
+        epoch=round(report.epoch or 0.0, 4),
+        tokens=report.tokens,
+        percent=min(100, 100 * report.step // total) if total else 0,
+        loss=None if report.loss is None else float(f"{report.loss:.4g}"),
+        tokens_per_second=None if rate is None else float(f"{rate:.4g}"),
+        mfu=_flops_utilization(report, plan=status.plan, profiles=profiles) if job.kind != "PreferenceJob" else None,
+        eta=_time_left(report, total=total),
+        activity=report.activity,
+        message=report.message or "",
+        updated_at=snapshot.received_at,
+        metrics={key: float(f"{value:.6g}") for key, value in sorted(report.metrics.items())},
+    )
+
+
+def _time_left(report: ProgressReport, *, total: int) -> str | None:
+    """Steps left, at the present speed and the mean tokens of a step. Like `1h30m`."""
+    if not (report.tokens_per_second and report.step and report.tokens) or total <= report.step:
+        return None
+    seconds = (total - report.step) * (report.tokens / report.step) / report.tokens_per_second
+    return format_duration(seconds)
+
+
+def format_duration(seconds: float) -> str:
+    """Two units at most: `45s`, `12m`, `1h30m`, `2d3h`. Units: seconds."""
+    whole = int(min(seconds, 1e9))
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if hours == 0:
+        return f"{minutes}m"
+    if days == 0:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
+
+
+def _flops_utilization(
+    report: ProgressReport, *, plan: Plan | None, profiles: Mapping[str, ComputeProfile]
+) -> float | None:
+    """6·N floating-point operations per token, of the peak of the GPUs held. None where the profile names no peak.
+
+    Attention is left out, so long sequences do better than this says. Not for preferences: their reference model's
+    forward passes are work too.
+    """
+    profile = profiles.get(plan.profile) if plan is not None else None
+    if plan is None or profile is None or profile.spec.gpu is None or not (report.tokens_per_second and plan.gpus):
+        return None
+    peak: float | None = getattr(profile.spec.gpu.peak_tflops, plan.precision)
+    if peak is None:
+        return None
+    return round(6 * plan.parameters * report.tokens_per_second / (plan.gpus * peak * 1e12), 4)
+
+
+def estimate_goodput(status: JobStatus, *, until: datetime) -> float | None:
+    """Trained tokens at the present speed, as a part of the time that training attempts held machines.
+
+    Work done twice after a restart counts once, and so do start, evaluation and saving not at all.
+    """
+    progress = status.progress
+    attempts = [attempt for attempt in status.attempts if attempt.stage == "train"]
+    if progress is None or not progress.tokens_per_second or not progress.tokens or not attempts:
+        return status.goodput
+    held = sum(((attempt.ended_at or until) - attempt.started_at).total_seconds() for attempt in attempts)
+    if held <= 0:
+        return status.goodput
+    return round(min(1.0, progress.tokens / progress.tokens_per_second / held), 3)

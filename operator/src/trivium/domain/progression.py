@@ -1,0 +1,71 @@
+"""From stage to stage: keep the living attempt, hold a suspended job, finish when all is done, begin what is next."""
+
+from datetime import datetime
+
+from trivium.api.conditions import ConditionType, Reason
+from trivium.api.failure_classes import FailureClass
+from trivium.api.plan_status import Plan
+from trivium.api.status import Attempt, Phase
+from trivium.domain.attempt_facts import progress_due_at
+from trivium.domain.profile import resolve_profile
+from trivium.domain.situation import Situation, micro_batch_size
+from trivium.domain.stop import deadline_failure
+from trivium.domain.verdict import Begin, Finish, Hold, Keep, Verdict
+
+
+def judge_living(situation: Situation) -> Verdict | None:
+    """What is left after all that may end an attempt: it goes on."""
+    return Keep() if situation.living is not None else None
+
+
+def judge_completion(situation: Situation) -> Verdict | None:
+    """Whether every stage is over, or there is no time left for the next one."""
+    if situation.status.stages and situation.stage is None:
+        return Finish()
+    late = deadline_failure(situation)
+    return Finish(failure=late) if late is not None else None
+
+
+def judge_suspended(situation: Situation) -> Verdict | None:
+    """Whether the job is to wait by its owner's wish. It holds nothing."""
+    if not situation.job.spec.run_policy.suspend:
+        return None
+    return Hold(
+        phase=Phase.SUSPENDED,
+        condition=ConditionType.SUSPENDED,
+        status="True",
+        reason=Reason.CAPACITY_FREED,
+        message="Suspended. Set runPolicy.suspend to false, and it goes on from its newest checkpoint.",
+    )
+
+
+def judge_begin(situation: Situation) -> Verdict | None:
+    """Last in the chain: nothing stands against the next attempt."""
+    stage, last = situation.stage, situation.last_attempt
+    if stage is None or stage.plan is None:
+        return None
+    profile = resolve_profile(situation, stage=stage.name)
+    if isinstance(profile, Hold):
+        return profile
+    again = last is not None and last.stage == stage.name
+    return Begin(
+        stage=stage.name,
+        plan=_reduced(situation, last, stage.plan) if last is not None and again else stage.plan,
+        is_restart=last is not None and again and last.outcome == "Failed",
+    )
+
+
+def _reduced(situation: Situation, last: Attempt, plan: Plan) -> Plan:
+    """The plan with smaller micro-batches, if the last attempt ran out of memory with these."""
+    out_of_memory = last.failure is not None and last.failure.failure_class is FailureClass.OUT_OF_MEMORY
+    if not out_of_memory or last.stage != "train" or last.micro_batch_size != micro_batch_size(plan):
+        return plan
+    return situation.planner.shrink(plan) or plan
+
+
+def progress_at(situation: Situation) -> datetime | None:
+    """When the newest report is due to be written for its progress alone."""
+    snapshot = situation.observation.report
+    if situation.living is None or snapshot is None:
+        return None
+    return progress_due_at(situation.status, snapshot, interval=situation.limits.progress_interval)

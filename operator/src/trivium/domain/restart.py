@@ -1,0 +1,129 @@
+"""Whether an attempt that failed has a successor, and when: classes, budget, memory, standstill, back-off."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from trivium.api.conditions import ConditionType, Reason
+from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.status import Attempt, Failure, JobStatus, Phase, RestartBudget
+from trivium.domain.failure_of import INVALID_RAY_JOB
+from trivium.domain.situation import Situation, micro_batch_size
+from trivium.domain.verdict import Finish, Hold, Verdict
+
+MAX_RESTARTS_WITHOUT_PROGRESS = 3
+"""As NVIDIA's resiliency extension does: a fourth try of the same does not help either."""
+_JITTER = 0.2  # of the pause: jobs that failed together do not come back together
+
+
+def judge_restart(situation: Situation) -> Verdict | None:
+    """Finish, or hold until the pause is over; None when the next attempt may begin."""
+    attempt = _failed_attempt(situation)
+    if attempt is None or attempt.failure is None:
+        return None
+    final = _why_final(situation, attempt, attempt.failure)
+    if final is not None:
+        return Finish(failure=final)
+    due = backoff_due_at(situation)
+    if due is None or due <= situation.now:
+        return None
+    message = (
+        f"Attempt {attempt.number} failed: {attempt.failure.failure_class} {attempt.failure.reason}. "
+        f"{attempt.failure.message} The next attempt begins at {due:%Y-%m-%dT%H:%M:%SZ}."
+    )
+    return Hold(
+        phase=Phase.RESTARTING,
+        condition=ConditionType.RESTARTING,
+        status="True",
+        reason=Reason.BACKING_OFF,
+        message=message,
+        until=due,
+    )
+
+
+def backoff_due_at(situation: Situation) -> datetime | None:
+    """When the pause after the last failure is over."""
+    attempt = _failed_attempt(situation)
+    if attempt is None or attempt.failure is None or attempt.ended_at is None:
+        return None
+    backoff = situation.job.spec.recovery.backoff
+    counted = FAILURE_POLICIES[attempt.failure.failure_class].counted
+    doublings = max(0, situation.status.restart_budget.spent - 1) if counted else 0
+    pause = min(backoff.initial_seconds * (1 << min(doublings, 20)), backoff.max_seconds)
+    return situation.after(attempt.ended_at, seconds=pause * (1 - _JITTER * _fraction(situation, attempt.number)))
+
+
+def charge(status: JobStatus, attempt: Attempt, *, window_seconds: int, now: datetime) -> RestartBudget:
+    """The budget after a counted failure of `attempt`. It was full again if training had gone well for a window."""
+    budget = status.restart_budget
+    healthy_since = max(filter(None, (attempt.running_at, budget.last_failure_at)), default=None)
+    progressed = attempt.last_step > attempt.first_step
+    refilled = progressed and healthy_since is not None and now - healthy_since >= timedelta(seconds=window_seconds)
+    return RestartBudget(spent=1 if refilled else budget.spent + 1, last_failure_at=now)
+
+
+def _failed_attempt(situation: Situation) -> Attempt | None:
+    """The last attempt, if it failed and its stage is still to be done."""
+    attempt, stage = situation.last_attempt, situation.stage
+    if attempt is None or attempt.ended_at is None or stage is None or stage.name != attempt.stage:
+        return None
+    return attempt if attempt.outcome == "Failed" else None
+
+
+def _why_final(situation: Situation, attempt: Attempt, failure: Failure) -> Failure | None:
+    """The failure to finish with, or None if there is another attempt."""
+    policy, recovery = FAILURE_POLICIES[failure.failure_class], situation.job.spec.recovery
+    if not policy.retried or failure.reason == INVALID_RAY_JOB:
+        return failure
+    if failure.failure_class is FailureClass.OUT_OF_MEMORY and attempt.stage == "train":
+        if recovery.on_out_of_memory == "fail":
+            return failure
+        if _is_at_smallest(situation, attempt):
+            return _explain(failure, "The micro-batch is already as small as it can be.")
+    return _why_spent(situation, failure) if policy.counted else None
+
+
+def _why_spent(situation: Situation, failure: Failure) -> Failure | None:
+    """The failure to finish with because trying again has been tried enough."""
+    limit = situation.job.spec.recovery.max_restarts
+    if situation.status.restart_budget.spent > limit:
+        return _explain(failure, f"recovery.maxRestarts: all {limit} restarts are spent.")
+    if _restarts_without_progress(situation) >= MAX_RESTARTS_WITHOUT_PROGRESS:
+        return _explain(failure, f"{MAX_RESTARTS_WITHOUT_PROGRESS} restarts in a row reached no new checkpoint.")
+    return None
+
+
+def _is_at_smallest(situation: Situation, attempt: Attempt) -> bool:
+    """Whether running out of memory cannot be helped by a smaller micro-batch."""
+    plan = situation.stage.plan if situation.stage is not None else None
+    if plan is None or attempt.micro_batch_size != micro_batch_size(plan):
+        return False  # planned anew since, for another number of workers: that deserves its own try
+    return situation.planner.shrink(plan) is None
+
+
+def _restarts_without_progress(situation: Situation) -> int:
+    """How many of the last restarts began where the checkpoint still is. Preemptions and stops are nobody's fault."""
+    stage = situation.stage
+    step = stage.checkpoint.step if stage is not None and stage.checkpoint is not None else 0
+    idle = 0
+    for attempt in reversed(situation.status.attempts):
+        if attempt.outcome != "Failed" or attempt.failure is None or not _is_counted(attempt.failure):
+            continue
+        if stage is None or attempt.stage != stage.name or attempt.first_step < step:
+            break
+        idle += 1
+    return max(0, idle - 1)  # the first of them was no restart
+
+
+def _is_counted(failure: Failure) -> bool:
+    return FAILURE_POLICIES[failure.failure_class].counted
+
+
+def _explain(failure: Failure, sentence: str) -> Failure:
+    room = 1024 - len(sentence) - 1
+    return failure.model_copy(update={"message": f"{sentence} {failure.message[:room]}"})
+
+
+def _fraction(situation: Situation, number: int) -> float:
+    """A number in [0, 1) of its own for each attempt of each job: the same at every look."""
+    digest = hashlib.sha256(f"{situation.job.metadata.uid}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") / (1 << 32)

@@ -1,0 +1,52 @@
+"""Trainers that say nothing, or say that they do nothing. The trainer's own watchdog comes first, and dumps stacks.
+
+A report that cannot be delivered is no evidence of a hang, so silence alone is given ten times the time. KubeRay 1.6
+never notices a dead head by itself: the trainer's voice is the only pulse there is.
+"""
+
+from datetime import datetime
+
+from trivium.api.failure_classes import FailureClass
+from trivium.domain.failure_of import failure
+from trivium.domain.ray_job_state import AttemptState
+from trivium.domain.situation import Situation
+from trivium.domain.verdict import End, Verdict
+
+SLOW_ACTIVITY_FACTOR = 10
+"""Download, prepare, compile, save and evaluate may take this many times hangTimeoutSeconds."""
+WATCHDOG_FACTOR = 2
+"""The trainer's watchdog acts at one time-out; if it has not at two, it hangs itself."""
+
+
+def judge_silence(situation: Situation) -> Verdict | None:
+    """Whether the living attempt hangs."""
+    due = silence_due_at(situation)
+    if due is None or due > situation.now:
+        return None
+    snapshot = situation.observation.report
+    if snapshot is None or _quiet_at(situation, snapshot.received_at) <= situation.now:
+        message = "No report of the trainer arrived for ten times recovery.hangTimeoutSeconds."
+        return End(outcome="Failed", failure=failure(FailureClass.HANG, "Silent", message))
+    activity, step = snapshot.report.activity, snapshot.report.step
+    message = f"The trainer reports, but its activity {activity} at step {step} has not moved for too long."
+    return End(outcome="Failed", failure=failure(FailureClass.HANG, "NoProgress", message))
+
+
+def silence_due_at(situation: Situation) -> datetime | None:
+    """When the present silence or standstill becomes a hang; None while nothing is expected of the trainer."""
+    attempt, observation = situation.living, situation.observation
+    if attempt is None or attempt.outcome is not None or observation.state is not AttemptState.RUNNING:
+        return None
+    snapshot = observation.report
+    if snapshot is None:
+        return _quiet_at(situation, attempt.running_at or attempt.started_at)
+    slow = 1 if snapshot.report.activity == "step" else SLOW_ACTIVITY_FACTOR
+    allowed = situation.job.spec.recovery.hang_timeout_seconds * slow * WATCHDOG_FACTOR
+    return min(_quiet_at(situation, snapshot.received_at), situation.after(snapshot.advanced_at, seconds=allowed))
+
+
+def _quiet_at(situation: Situation, heard_at: datetime) -> datetime:
+    # What was said while nobody listened cannot be held against the trainer.
+    since = max(heard_at, situation.observation.listening_since)
+    seconds = situation.job.spec.recovery.hang_timeout_seconds * SLOW_ACTIVITY_FACTOR
+    return situation.after(since, seconds=seconds)

@@ -1,0 +1,34 @@
+"""runPolicy.startDeadlineSeconds: the first attempt must run this long after the job's creation."""
+
+from datetime import datetime
+
+from trivium.api.failure_classes import FailureClass
+from trivium.domain.failure_of import failure
+from trivium.domain.ray_job_state import AttemptState
+from trivium.domain.situation import Situation
+from trivium.domain.verdict import End, Finish, Verdict
+
+
+def judge_start_deadline(situation: Situation) -> Verdict | None:
+    """Whether the job has come too late. Suspended time is its owner's choice and never ends it."""
+    due = start_deadline_at(situation)
+    if due is None or due > situation.now:
+        return None
+    seconds = situation.job.spec.run_policy.start_deadline_seconds
+    message = (
+        f"runPolicy.startDeadlineSeconds: {seconds} seconds after the job's creation its first attempt is not running. "
+        f"Last state: {situation.status.message or 'not started'}"
+    )
+    reason = failure(FailureClass.DEADLINE, "StartDeadlineExceeded", message)
+    return Finish(failure=reason) if situation.living is None else End(outcome="Failed", failure=reason)
+
+
+def start_deadline_at(situation: Situation) -> datetime | None:
+    """When the deadline passes; None if there is none or it was met."""
+    seconds = situation.job.spec.run_policy.start_deadline_seconds
+    created_at = situation.job.metadata.creation_timestamp
+    running = situation.observation.state is AttemptState.RUNNING
+    has_run = running or any(attempt.running_at is not None for attempt in situation.status.attempts)
+    if seconds is None or created_at is None or has_run or situation.job.spec.run_policy.suspend:
+        return None
+    return situation.after(created_at, seconds=seconds)

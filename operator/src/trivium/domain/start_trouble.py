@@ -1,0 +1,61 @@
+"""Pods that do not come up. KubeRay waits for them forever (Initializing never fails), so we read the pods."""
+
+from datetime import datetime
+
+from trivium.api.failure_classes import FailureClass
+from trivium.domain.failure_of import failure
+from trivium.domain.ray_job_state import AttemptState
+from trivium.domain.situation import Situation
+from trivium.domain.verdict import End, Verdict
+
+TROUBLE_GRACE_SECONDS = 120.0
+"""A registry's hiccup or a Secret that is applied a moment later passes in this time; a typo does not."""
+
+
+def judge_start_trouble(situation: Situation) -> Verdict | None:
+    """Fail fast, with the pods' own words."""
+    since = _starting_since(situation)
+    if since is None:
+        return None
+    evidence = situation.observation.evidence
+    if situation.after(since, seconds=TROUBLE_GRACE_SECONDS) <= situation.now:
+        for one in evidence:
+            if one.image_error is not None:
+                cause = failure(FailureClass.IMAGE_PULL, "ImagePull", one.image_error, evidence=one)
+                return End(outcome="Failed", failure=cause)
+            if one.configuration_error is not None:
+                cause = failure(FailureClass.USER_ERROR, "PodConfiguration", one.configuration_error, evidence=one)
+                return End(outcome="Failed", failure=cause)
+    due = start_due_at(situation)
+    if due is None or due > situation.now:
+        return None
+    unschedulable = next((one for one in evidence if one.unschedulable), None)
+    seconds = situation.job.spec.compute.worker_start_timeout_seconds
+    if unschedulable is not None:
+        message = f"After {seconds} seconds no node fits pod {unschedulable.pod}: {unschedulable.unschedulable}"
+        return End(outcome="Failed", failure=failure(FailureClass.UNSCHEDULABLE, "Unschedulable", message))
+    message = f"compute.workerStartTimeoutSeconds: the attempt was not running after {seconds} seconds."
+    return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "StartTimeout", message))
+
+
+def start_trouble_at(situation: Situation) -> datetime | None:
+    """When trouble with images and mounts is no longer forgiven."""
+    since = _starting_since(situation)
+    return None if since is None else situation.after(since, seconds=TROUBLE_GRACE_SECONDS)
+
+
+def start_due_at(situation: Situation) -> datetime | None:
+    """When an attempt that starts should be running."""
+    since = _starting_since(situation)
+    if since is None:
+        return None
+    return situation.after(since, seconds=situation.job.spec.compute.worker_start_timeout_seconds)
+
+
+def _starting_since(situation: Situation) -> datetime | None:
+    """When the present start began; None while queued, running or over. No deadline runs in a queue."""
+    attempt, current = situation.living, situation.observation.current
+    if attempt is None or current is None or situation.observation.state is not AttemptState.STARTING:
+        return None
+    since = current.starting_since
+    return attempt.started_at if since is None else max(since, attempt.started_at)

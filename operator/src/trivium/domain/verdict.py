@@ -1,0 +1,97 @@
+"""What a policy may conclude: a small sum type. `status.py` says what each means for the status, `decide.py` for the
+cluster.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from trivium.api.conditions import ConditionType
+from trivium.api.plan_status import Plan
+from trivium.api.status import Failure, Phase, StageName, StageStatus, UpstreamStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Touch nothing: the job is being deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """The living attempt goes on; its children exist."""
+
+    until: datetime | None = None
+    """When to look again, if nothing happens before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """No attempt for now; `condition` says why."""
+
+    phase: Phase
+    condition: ConditionType
+    status: Literal["True", "False"]
+    reason: str
+    message: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptUpstream:
+    """The upstream is ready: copy what we need of it, for it may be deleted before we start."""
+
+    upstream: UpstreamStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """Record the plan of the stages; nothing starts from a plan that is not in status."""
+
+    stages: tuple[StageStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Record a new attempt; its children are created when status shows it."""
+
+    stage: StageName
+    plan: Plan
+    is_restart: bool
+    """Training goes on after a failure or a preemption, not after a suspension."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStop:
+    """Have the trainer told to save and stop, in the answer to its next report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The living attempt is over: record how, before anything of it is deleted."""
+
+    outcome: Literal["Complete", "Failed", "Stopped"]
+    failure: Failure | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """RayJobs without a living attempt are still there: delete them and wait until they are gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The job is over, for good."""
+
+    failure: Failure | None = None
+    """None: it succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """The job was over before; clean up, and delete it when its time to live is up."""
+
+    expires_at: datetime | None = None
+
+
+Verdict = Leave | Keep | Hold | AdoptUpstream | Adopt | Begin | RequestStop | End | Sweep | Finish | Rest
