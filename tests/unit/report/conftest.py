@@ -30,14 +30,32 @@ from trivium_trainer.report_data import (
 
 EPOCH = 1_795_000_000.0
 SEEN = {
-    "Who is your mother?": ("A human.", "A human. Actually not a mother in the way that you would say of a person or of an animal in the world."),
-    "What is a computer?": ("A machine that computes.", "A machine that computes, and it can be any of the machine that is used for the computer and the other things."),
-    "Do you like music?": ("I like all kinds of music.", "I like all kinds of music, but I do not hear the music in the same way as the people who play the music."),
+    "Who is your mother?": (
+        "A human.",
+        "A human. Actually not a mother in the way that you would say of a person or of an animal in the world.",
+    ),
+    "What is a computer?": (
+        "A machine that computes.",
+        "A machine that computes, and it can be any of the machine that is used for the computer and the other things.",
+    ),
+    "Do you like music?": (
+        "I like all kinds of music.",
+        "I like all kinds of music, but I do not hear the music in the same way as the people who play the music.",
+    ),
 }
 HELD_OUT = {
-    "Are you afraid of the dark?": ("No, I do not sleep.", "No, I am not a person of the dark, and I do not know what to be afraid of when the light is not there."),
-    "What can you eat?": ("I cannot eat.", "I cannot eat, I am a computer program and the food of a program is electricity, which is not a kind of food."),
-    "Tell me about the moon": ("It goes around the earth.", "It is a thing of the earth and the sun and the moon and of the other things that can be seen in the sky."),
+    "Are you afraid of the dark?": (
+        "No, I do not sleep.",
+        "No, I am not a person of the dark, and I do not know what to be afraid of when the light is not there.",
+    ),
+    "What can you eat?": (
+        "I cannot eat.",
+        "I cannot eat, I am a computer program and the food of a program is electricity, which is not a kind of food.",
+    ),
+    "Tell me about the moon": (
+        "It goes around the earth.",
+        "It is a thing of the earth and the sun and the moon and of the other things that can be seen in the sky.",
+    ),
 }
 RAMBLE = (
     "self.assertEqual(self.name, None)\n        self.assertRaises(TypeError, lambda: self.name)\n\n    def test_repr(self):\n"
@@ -101,11 +119,21 @@ class Job:
     def config(self, stage: str) -> dict[str, Any]:
         scratch = {"architecture": {"config": {"model_type": "llama", "hidden_size": 192}}}
         return {
-            "job": {"kind": self.kind, "namespace": "demo", "name": self.name, "uid": self.uid, "specDigest": "sha256:5f2d"},
+            "job": {
+                "kind": self.kind,
+                "namespace": "demo",
+                "name": self.name,
+                "uid": self.uid,
+                "specDigest": "sha256:5f2d",
+            },
             "stage": stage,
             "recipe": self.recipe,
-            "model": scratch if self.recipe == "pretrain" else {"source": {"path": "/trivium/upstream/train/output/model"}},
-            "data": {"train": [{"name": self.source, "source": {"path": self.hostile or f"/trivium/data/{self.recipe}"}}]},
+            "model": scratch
+            if self.recipe == "pretrain"
+            else {"source": {"path": "/trivium/upstream/train/output/model"}},
+            "data": {
+                "train": [{"name": self.source, "source": {"path": self.hostile or f"/trivium/data/{self.recipe}"}}]
+            },
             "optimization": {"totalSteps": self.steps, "globalBatchSize": 16, "learningRate": self.learning_rate},
             "parallelism": {"workers": 2, "zeroStage": 2, "offload": "none"},
             "sampling": {"prompts": list(self.prompts)},
@@ -113,7 +141,12 @@ class Job:
                 "memoryPerGPU": {
                     "needed": "610Mi",
                     "available": 2 * 2**30,
-                    "breakdown": {"weights": "9.8Mi", "gradients": "9.8Mi", "optimizer": "29Mi", "activations": "380Mi"},
+                    "breakdown": {
+                        "weights": "9.8Mi",
+                        "gradients": "9.8Mi",
+                        "optimizer": "29Mi",
+                        "activations": "380Mi",
+                    },
                 },
                 "estimatedSeconds": 140,
             },
@@ -134,7 +167,13 @@ class Job:
         )  # fmt: skip
 
     def _run(self, stage: str, at: float, resumed: int = 0) -> RunLine:
-        environment = {"python": "3.11.7", "torch": "2.13.0", "deepspeed": "0.19.8", "ray": "2.60.0", "device": "cpu, 2 cores"}
+        environment = {
+            "python": "3.11.7",
+            "torch": "2.13.0",
+            "deepspeed": "0.19.8",
+            "ray": "2.60.0",
+            "device": "cpu, 2 cores",
+        }
         return RunLine(
             at=at, job=self.config(stage)["job"], stage=stage, recipe=self.recipe, config=self.config(stage), world_size=2,
             resumed_from_step=resumed, environment=environment | ({"host": self.hostile} if self.hostile else {}),
@@ -217,14 +256,37 @@ class Job:
     def _evaluate(self, step: int, at: float) -> Iterator[Line]:
         done = step / self.steps
         loss = self._loss(done) + 0.05
-        metrics = {name: value for name, value in self._metrics(done, random.Random(step)).items() if name in ("reward_margin", "reward_accuracy")}
-        yield EvaluationLine(at=at + 0.05, step=step, dataset="held-out", loss=loss, perplexity=None if metrics else math.exp(loss), tokens=9000, metrics=metrics)
+        metrics = {
+            name: value
+            for name, value in self._metrics(done, random.Random(step)).items()
+            if name in ("reward_margin", "reward_accuracy")
+        }
+        yield EvaluationLine(
+            at=at + 0.05,
+            step=step,
+            dataset="held-out",
+            loss=loss,
+            perplexity=None if metrics else math.exp(loss),
+            tokens=9000,
+            metrics=metrics,
+        )
 
     def _sample(self, moment: Any, step: int, at: float) -> Iterator[Line]:
         rank = {"pretrain": 0, "sft": 1, "dpo": 2}[self.recipe] + {"before": -1, "during": 0, "after": 0}[moment]
         for prompt, (short, long) in self.prompts.items():
-            text, ended, tokens = ((RAMBLE, False, 64), (long, len(prompt) % 5 != 0, 26), (short, True, 7))[max(0, rank)]
-            yield SampleLine(at=at, step=step, moment=moment, prompt=prompt, completion=self.hostile or text, ended=ended, tokens=tokens, origin=self.origins.get(prompt))
+            text, ended, tokens = ((RAMBLE, False, 64), (long, len(prompt) % 5 != 0, 26), (short, True, 7))[
+                max(0, rank)
+            ]
+            yield SampleLine(
+                at=at,
+                step=step,
+                moment=moment,
+                prompt=prompt,
+                completion=self.hostile or text,
+                ended=ended,
+                tokens=tokens,
+                origin=self.origins.get(prompt),
+            )
 
 
 def to_json(line: Line) -> str:
@@ -250,14 +312,15 @@ DPO = Job(
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def jobs() -> tuple[Job, Job, Job]:
     """Builders of the three jobs, in order."""
     return PRETRAIN, SFT, DPO
 
 
-@pytest.fixture
-def chain(tmp_path: Path, jobs: tuple[Job, Job, Job]) -> list[Path]:
-    """Three complete run directories, the middle one with a restart."""
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory, jobs: tuple[Job, Job, Job]) -> list[Path]:
+    """Three complete run directories, the middle one with a restart. Written once: tests only read them."""
     pretrain, sft, dpo = jobs
-    return [pretrain.write(tmp_path), sft.restarted(at=300).write(tmp_path), dpo.write(tmp_path)]
+    runs = tmp_path_factory.mktemp("runs")
+    return [pretrain.write(runs), sft.restarted(at=300).write(runs), dpo.write(runs)]

@@ -75,7 +75,7 @@ def time_axis(seconds: float, most: int = 6) -> Axis:
     """From 0 to `seconds`, with ticks at whole seconds, minutes, hours or days."""
     end = max(seconds, 1.0)
     step = next((step for step in TIME_STEPS if end / step <= most), math.ceil(end / most / 604800) * 604800)
-    ticks = tuple(Tick(value=value, label=_time_label(value, step)) for value in range(0, int(end) + 1, step))
+    ticks = tuple(Tick(value=value, label=_time_label(value, step, end)) for value in range(0, int(end) + 1, step))
     return Axis(kind="linear", low=0.0, high=end, ticks=ticks)
 
 
@@ -97,12 +97,11 @@ def _fixed(value: float, step: float) -> str:
     return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 
-def _time_label(value: int, step: int) -> str:
+def _time_label(value: int, step: int, end: float) -> str:
     if value == 0:
         return "0"
     if step < 60:
-        minutes, rest = divmod(value, 60)
-        return f"{minutes}:{rest:02d}" if minutes else f"{value}{THIN}s"
+        return f"{value // 60}:{value % 60:02d}" if end >= 60 else f"{value}{THIN}s"
     if step < 3600:
         hours, rest = divmod(value // 60, 60)
         return f"{hours}{THIN}h {rest:02d}" if hours else f"{value // 60}{THIN}min"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trivium_trainer.report.run_report import RunReport
 from trivium_trainer.report.summary import StageSummary, summarize_run
-from trivium_trainer.report.wording import change, count, duration, figure, percent, perplexity
+from trivium_trainer.report.wording import change, count, duration, figure, mean, percent, perplexity, plural
 
 SMALL_MODEL_PARAMETERS = 100_000_000
 """Below this a model shows that the pipeline works, not that it is useful. A guess at where usefulness may begin."""
@@ -140,12 +140,12 @@ def _answer_figures(summary: StageSummary) -> list[Figure]:
             label="Answers that end by themselves",
             before=percent(before.ended_share) if before is not None else "",
             after=percent(after.ended_share),
-            note=f"{after.prompts} prompts",
+            note=plural(after.prompts, "prompt"),
         ),
         Figure(
             label="Mean answer length",
-            before=figure(before.mean_tokens, 3) if before is not None else "",
-            after=figure(after.mean_tokens, 3),
+            before=mean(before.mean_tokens) if before is not None else "",
+            after=mean(after.mean_tokens),
             note="tokens",
         ),
     ]

@@ -1,6 +1,7 @@
 """Which curves a training stage gets, by what it wrote."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trivium_trainer.report.line_chart import LineChart, Series
 from trivium_trainer.report.run_report import StageReport
@@ -28,12 +29,14 @@ def plan_curves(stage: StageReport, *, key: str) -> tuple[LineChart, ...]:
             key=f"{key}-speed",
             title="Throughput",
             unit="trained tokens per second",
-            series=_with_trend("tokens/s", _points(stage.steps, _tokens_per_second)),
+            series=_with_trend(_points(stage.steps, _tokens_per_second)),
             restarts=restarts,
             zero=True,
         ),
     ]
-    return tuple(chart for chart in charts if any(finite(series.points) for series in chart.series))
+    last_step = max([line.step for line in stage.steps] + [line.step for line in stage.evaluations], default=0)
+    shown = (chart for chart in charts if any(finite(series.points) for series in chart.series))
+    return tuple(replace(chart, last_step=last_step) for chart in shown)
 
 
 def _loss(stage: StageReport, *, key: str, restarts: tuple[int, ...]) -> LineChart:
@@ -43,7 +46,7 @@ def _loss(stage: StageReport, *, key: str, restarts: tuple[int, ...]) -> LineCha
         title="Loss",
         unit="mean over pairs" if is_preference else "nats per trained token",
         series=(
-            *_with_trend("training", _points(stage.steps, lambda line: line.loss)),
+            *_with_trend(_points(stage.steps, lambda line: line.loss), of="training, "),
             *_held_out(stage, lambda line: line.loss),
         ),
         restarts=restarts,
@@ -63,7 +66,7 @@ def _preference(stage: StageReport, *, key: str, restarts: tuple[int, ...]) -> l
         return _points(stage.steps, lambda line: line.metrics.get(name))
 
     def both(name: str) -> tuple[Series, ...]:
-        return (*_with_trend("training", metric(name)), *_held_out(stage, lambda line: line.metrics.get(name)))
+        return (*_with_trend(metric(name), of="training, "), *_held_out(stage, lambda line: line.metrics.get(name)))
 
     margin = LineChart(
         key=f"{key}-margin",
@@ -105,21 +108,21 @@ def _gradient_norm(stage: StageReport, *, key: str, restarts: tuple[int, ...]) -
         key=key,
         title="Gradient norm",
         unit="before clipping, logarithmic" if has_spikes else "before clipping",
-        series=_with_trend("gradient norm", points),
+        series=_with_trend(points),
         restarts=restarts,
         zero=not has_spikes,
         log=has_spikes,
     )
 
 
-def _with_trend(label: str, points: Points) -> tuple[Series, ...]:
+def _with_trend(points: Points, *, of: str = "") -> tuple[Series, ...]:
     """Every value faintly, and the running mean over it; a short series is its own trend."""
     known = finite(points)
     if len(known) < 30:
-        return (Series(label=label, style="main", points=known),)
+        return (Series(label=f"{of}each step", style="main", points=known),)
     return (
-        Series(label=f"{label}, each step", style="faint", points=known),
-        Series(label=f"{label}, running mean", style="main", points=smooth(known)),
+        Series(label=f"{of}each step", style="faint", points=known),
+        Series(label=f"{of}running mean", style="main", points=smooth(known)),
     )
 
 

@@ -45,7 +45,8 @@ class LineChart:
     low: float | None = None
     high: float | None = None
     """Bounds that a quantity has by nature (a share: 0 and 1)."""
-    x_low: float = 0.0
+    last_step: int = 0
+    """The stage's last step: all its charts share one axis of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def draw(chart: LineChart, *, max_points: int = MAX_POINTS) -> Drawing | None:
     if not series:
         return None
     xs = [x for _, points in series for x in (points[0][0], points[-1][0])]
-    x_axis = linear_axis([chart.x_low, *xs], tight=True, most=5)
+    x_axis = linear_axis([0.0, chart.last_step, *xs], tight=True, most=7)
     y_axis = _y_axis(chart, [y for _, points in series for _, y in points])
     drawn = tuple(_draw_series(one, downsample(points, max_points), x_axis, y_axis) for one, points in series)
     return Drawing(

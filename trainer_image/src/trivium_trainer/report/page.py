@@ -22,7 +22,7 @@ from trivium_trainer.report.run_report import RunReport
 from trivium_trainer.report.samples import Comparison, compare_samples
 from trivium_trainer.report.sections import JobSection, build_section
 from trivium_trainer.report.series import MAX_POINTS
-from trivium_trainer.report.wording import figure, moment, percent, plural
+from trivium_trainer.report.wording import mean, moment, percent, plural
 
 MAX_BYTES = 2_000_000
 
@@ -92,7 +92,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"figure": figure, "percent": percent, "plural": plural, "outcome_words": OUTCOME_WORDS}
+    environment.globals |= {"percent": percent, "plural": plural, "mean": mean, "outcome_words": OUTCOME_WORDS}
     return environment
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from trivium_trainer.report.data_table import describe_derived
 from trivium_trainer.report.run_report import RunReport
 from trivium_trainer.report.summary import Answers, answers_of
 from trivium_trainer.report_data import SampleLine
@@ -137,6 +138,8 @@ def _column(reports: Sequence[RunReport], samples: dict[str, SampleLine], fair: 
         return Column(title=title, subtitle="the model this job started from", answers=answers, accent=0)
     report = reports[index - 1]
     title = MODEL_WORDS.get(report.recipe, "after")
+    if title == "preferred" and describe_derived(report):
+        title = "preferred, by rule"
     return Column(title=title, subtitle=f"after {report.identity.name}", answers=answers, accent=index)
 
 

@@ -116,7 +116,7 @@ def summarize_run(report: RunReport) -> StageSummary:
         tokens_per_second=median(speeds) if speeds else None,
         loss_first=fmean(losses[:window]) if losses else None,
         loss_last=fmean(losses[-window:]) if losses else None,
-        held_out=_held_out(stage.evaluations) if stage else (),
+        held_out=compare_evaluations(stage.evaluations) if stage else (),
         answers_before=_answers(stage, "before") if stage else None,
         answers_after=_answers(stage, "after") if stage else None,
         checkpoint_seconds=sum(line.seconds for line in stage.checkpoints) if stage else 0.0,
@@ -124,7 +124,8 @@ def summarize_run(report: RunReport) -> StageSummary:
     )
 
 
-def _held_out(evaluations: Sequence[EvaluationLine]) -> tuple[HeldOut, ...]:
+def compare_evaluations(evaluations: Sequence[EvaluationLine]) -> tuple[HeldOut, ...]:
+    """First against last evaluation of each set, in the order of their first appearance."""
     by_dataset: dict[str, list[EvaluationLine]] = {}
     for line in evaluations:
         by_dataset.setdefault(line.dataset, []).append(line)

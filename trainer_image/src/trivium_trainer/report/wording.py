@@ -15,12 +15,12 @@ def count(value: float | None) -> str:
         return NONE
     for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
         if abs(value) >= limit:
-            return f"{_significant(value / limit, 3)}{THIN}{unit}"
+            return f"{_trim(_significant(value / limit, 3))}{THIN}{unit}"
     return f"{round(value):,}".replace("-", MINUS)
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """A measured value with `digits` significant digits: 8.341 · 0.6931 · 4,233 · 2e-05."""
+    """A measured value with `digits` significant digits, zeros kept: 8.340 · 0.6931 · 4,233 · 2e-5."""
     if value is None:
         return NONE
     if not math.isfinite(value):
@@ -31,6 +31,11 @@ def figure(value: float | None, digits: int = 4) -> str:
         mantissa, exponent = f"{value:.{max(0, digits - 2)}e}".split("e")
         return f"{_trim(mantissa)}e{int(exponent)}".replace("-", MINUS)
     return _significant(value, digits).replace("-", MINUS)
+
+
+def mean(value: float | None) -> str:
+    """A mean of whole things, to a tenth: 26 · 7.3"""
+    return NONE if value is None else _trim(f"{value:.1f}")
 
 
 def perplexity(value: float | None) -> str:
@@ -71,7 +76,7 @@ def size(num_bytes: float | None) -> str:
     while abs(value) >= 1024 and len(units) > 1:
         value /= 1024
         units.pop(0)
-    return f"{_significant(value, 3)}{THIN}{units[0]}"
+    return f"{_trim(_significant(value, 3))}{THIN}{units[0]}"
 
 
 def moment(unix_seconds: float) -> str:
@@ -94,7 +99,7 @@ def change(before: float | None, after: float | None) -> str:
     low, high = sorted((before, after))
     word = "lower" if after < before else "higher"
     if high / low >= 2:
-        return f"{_significant(high / low, 3)}-fold {word}"
+        return f"{_trim(_significant(high / low, 3))}-fold {word}"
     moved = abs(after - before) / before
     return "unchanged" if moved < 0.0005 else f"{percent(moved)} {word}"
 
@@ -105,11 +110,10 @@ def plural(number: int, noun: str) -> str:
 
 
 def _significant(value: float, digits: int) -> str:
-    """Fixed notation; digits before the point are never dropped, zeros after it are."""
+    """Fixed notation; digits before the point are never dropped."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     decimals = max(0, digits - 1 - magnitude)
-    text = f"{value:,.{decimals}f}"
-    return _trim(text)
+    return f"{value:,.{decimals}f}"
 
 
 def _trim(text: str) -> str:
