@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from trivium.api.block import RULES_LATER
 from trivium.api.compute_profile import ComputeProfile
 from trivium.api.preference_job import PreferenceJob
 from trivium.api.pretrain_job import PretrainJob
-from trivium.api.resource import API_VERSION, GROUP, VERSION
+from trivium.api.resource import API_VERSION, GROUP, VERSION, Resource
 from trivium.api.sft_job import SFTJob
 
 Job = PretrainJob | SFTJob | PreferenceJob
@@ -26,10 +27,20 @@ class UnknownKindError(ValueError):
     """The manifest is of no kind that we know."""
 
 
-def _to_json(manifest: Mapping[str, Any]) -> str:
-    # By way of JSON, because only there pydantic's strict mode reads what the API server reads: "3" is no integer, but
-    # a list is a tuple and a string a time.
+def manifest_to_json(manifest: Mapping[str, Any]) -> str:
+    """The manifest as pydantic's strict mode reads it.
+
+    By way of JSON, because only there it is strict as the API server is: "3" is no integer, but a list is a tuple and a
+    string a time.
+    """
     return json.dumps(manifest, default=dict)
+
+
+def parse_with_rules_later(resource: type[Resource], manifest: Mapping[str, Any]) -> Resource:
+    """A resource whose RULES were not asked: trivium.api.validation asks all of them and says where each broke."""
+    return resource.model_validate_json(
+        manifest_to_json(manifest), strict=True, by_alias=True, by_name=False, context=RULES_LATER
+    )
 
 
 def parse_job(manifest: Mapping[str, Any]) -> Job:
@@ -41,12 +52,12 @@ def parse_job(manifest: Mapping[str, Any]) -> Job:
     model = JOB_KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
         raise UnknownKindError(f"kind: {kind} is none of {', '.join(JOB_KINDS)}. Set kind to the job you mean.")
-    return model.model_validate_json(_to_json(manifest), strict=True, by_alias=True, by_name=False)
+    return model.model_validate_json(manifest_to_json(manifest), strict=True, by_alias=True, by_name=False)
 
 
 def parse_profile(manifest: Mapping[str, Any]) -> ComputeProfile:
     """One profile from its manifest. Raises pydantic.ValidationError for an invalid one."""
-    return ComputeProfile.model_validate_json(_to_json(manifest), strict=True, by_alias=True, by_name=False)
+    return ComputeProfile.model_validate_json(manifest_to_json(manifest), strict=True, by_alias=True, by_name=False)
 
 
 __all__ = [
@@ -60,6 +71,8 @@ __all__ = [
     "PretrainJob",
     "SFTJob",
     "UnknownKindError",
+    "manifest_to_json",
     "parse_job",
     "parse_profile",
+    "parse_with_rules_later",
 ]

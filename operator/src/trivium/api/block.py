@@ -1,16 +1,25 @@
 """What every model of the API shares: spelling, strictness, rules, and the bounded scalar types."""
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from trivium.api.rules import Rule
 
 RULES_LATER = "rules later"
-"""Validation context of trivium.api.validation: rules are collected afterwards, all of them, with their paths."""
+"""Validation context of trivium.api.validation: it collects all broken rules afterwards, each with its path."""
 
 
 class Block(BaseModel):
@@ -34,6 +43,23 @@ class Block(BaseModel):
                 if not rule.holds(self):
                     raise PydanticCustomError("rule", "{message}", {"message": rule.message, "rule": rule.name})
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.RULES:
+            schema["x-kubernetes-validations"] = [rule.to_validation() for rule in cls.RULES]
+        return schema
+
+
+class ListMap:
+    """Annotation: the members of this list are told apart by one field, as `x-kubernetes-list-type: map` says it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core_schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}
 
 
 class StatusBlock(Block):

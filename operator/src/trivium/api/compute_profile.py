@@ -1,5 +1,6 @@
 """ComputeProfile: everything about pods, written by the platform team; tenants only name it."""
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -7,14 +8,17 @@ from pydantic import Field
 from trivium.api.block import Block, RelativePath, SubdomainName
 from trivium.api.quantity import Quantity
 from trivium.api.resource import PrinterColumn, Resource, ResourceNames
+from trivium.api.rules import Rule
 
 ResourceName = Annotated[
     str, Field(min_length=1, max_length=128, pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*$")
 ]
-EnvironmentName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63)]
-Environment = Annotated[dict[EnvironmentName, Annotated[str, Field(max_length=4096)]], Field(max_length=64)]
+Environment = Annotated[
+    dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=4096)]], Field(max_length=64)
+]
 
 
 class ProfileRuns(Block):
@@ -44,6 +48,15 @@ class Resources(Block):
     """Bytes of local disk."""
 
 
+class PeakTflops(Block):
+    """Peak dense TFLOPS of one GPU, by precision."""
+
+    bfloat16: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    """In bfloat16."""
+    float32: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    """In float32."""
+
+
 class Gpu(Block):
     """The GPUs of a worker."""
 
@@ -51,17 +64,26 @@ class Gpu(Block):
     """Name of the extended resource."""
     memory: Quantity
     """Memory of one GPU, as the planner may count on it."""
-    peak_tflops: Annotated[
-        dict[Literal["bfloat16", "float16", "float32"], Annotated[float, Field(gt=0, le=1_000_000)]],
-        Field(max_length=3),
-    ] = Field(default={}, alias="peakTFLOPS")
-    """Peak dense TFLOPS by precision, for estimated time and MFU. Absent: neither is shown."""
+    peak_tflops: PeakTflops = Field(default=PeakTflops(), alias="peakTFLOPS")
+    """Peak dense TFLOPS, for estimated time and MFU. Absent: neither is shown."""
     per_node: Annotated[int, Field(ge=1, le=64)] = 8
     """GPUs of a node: the default of gpusPerWorker."""
 
 
+def _environment_names(name: str) -> Rule:
+    return Rule(
+        name=name,
+        cel=f"self.environment.all(name, name.matches('{ENVIRONMENT_NAME}'))",
+        message="a variable's name consists of letters, digits and underscores. Rename it.",
+        holds=lambda block: all(re.fullmatch(ENVIRONMENT_NAME, key) for key in block.environment),
+        path="environment",
+    )
+
+
 class Network(Block):
     """Devices for RDMA."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_environment_names("network-environment"),)
 
     resource: ResourceName
     """Name of the extended resource, e.g. `rdma/hca`."""
@@ -88,6 +110,8 @@ class Toleration(Block):
 
 class Pod(Block):
     """What every pod of the profile gets."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_environment_names("pod-environment"),)
 
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
     """Labels that a node must have."""

@@ -44,7 +44,7 @@ FAILURE_POLICIES: Mapping[FailureClass, FailurePolicy] = MappingProxyType(
         ),
         FailureClass.OUT_OF_MEMORY: FailurePolicy(
             **_RETRY,
-            remedy="Lower optimization.microBatchSize or data.maxLength, or raise parallelism.zeroStage or compute.workers.",
+            remedy="Lower optimization.microBatchSize or data.maxLength, or raise parallelism.zeroStage or workers.",
         ),
         FailureClass.DIVERGED: FailurePolicy(
             **_FINAL, remedy="Lower optimization.learningRate, raise warmupFraction, or look for bad rows in the data."

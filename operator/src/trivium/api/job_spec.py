@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from trivium.api.adapter import Adapter
-from trivium.api.block import Block
+from trivium.api.block import Block, ListMap
 from trivium.api.compute import Compute
 from trivium.api.credentials import Credential
 from trivium.api.data import Data
@@ -58,7 +58,7 @@ class JobSpec(Block):
 
     RULES: ClassVar[tuple[Rule, ...]] = (RANKS_DIVIDE_BATCH, HELD_OUT_DATA)
 
-    credentials: Annotated[tuple[Credential, ...], Field(max_length=4), "list-map:name", Change.NEVER] = ()
+    credentials: Annotated[tuple[Credential, ...], Field(max_length=4), ListMap("name"), Change.NEVER] = ()
     """Secrets that sources of this job refer to by name."""
     model: Annotated[Model, Change.NEVER]
     """The model the job starts from."""

@@ -4,6 +4,13 @@ The generator refuses a field without a class, writes the transition rules from 
 """
 
 from enum import StrEnum
+from typing import Any
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+CHANGE_KEY = "x-trivium-change"
+"""Carries the class through pydantic's JSON schema to the generator, which takes it out again."""
 
 
 class Change(StrEnum):
@@ -14,3 +21,6 @@ class Change(StrEnum):
     AT_ONCE = "May be changed at any time; takes effect at once."
     BY_FIELD = ""
     """A block whose fields are classified one by one."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core_schema) | {CHANGE_KEY: self.name}

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trivium.api.block import Block
+from trivium.api.block import Block, ListMap
 from trivium.api.rules import Rule, exactly_one
 
 SMOOTHED_LOSSES = ("robust", "exo_pair")
@@ -34,7 +34,7 @@ class Dpo(Block):
 
     beta: Annotated[float, Field(gt=0, le=100)] = 0.1
     """How strongly the model is held to its reference; smaller lets it move further."""
-    losses: Annotated[tuple[DpoLoss, ...], Field(min_length=1, max_length=8), "list-map:type"] = (
+    losses: Annotated[tuple[DpoLoss, ...], Field(min_length=1, max_length=8), ListMap("type")] = (
         DpoLoss(type="sigmoid"),
     )
     """The terms of the loss; each type once."""

@@ -49,7 +49,7 @@ class _Suffixed(str):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
             "pattern": cls.PATTERN,
             "maxLength": cls.MAX_LENGTH,
             "minimum": 0,

@@ -18,6 +18,11 @@ class Rule:
     path: str = ""
     """Field of the block that the verdict points to, in YAML's spelling; empty = the block itself."""
 
+    def to_validation(self) -> dict[str, str]:
+        """One entry of `x-kubernetes-validations`."""
+        validation = {"rule": self.cel, "message": self.message}
+        return validation | {"fieldPath": f".{self.path}"} if self.path else validation
+
 
 def _count_given(block: Any, aliases: tuple[str, ...]) -> int:
     fields = type(block).model_fields
@@ -34,7 +39,7 @@ def exactly_one(name: str, *aliases: str) -> Rule:
     return Rule(
         name=name,
         cel=f"{_cel_count(aliases)} == 1",
-        message=f"exactly one of {', '.join(aliases)} must be given. Keep the one you mean.",
+        message=f"Exactly one of {', '.join(aliases)} must be given. Keep the one you mean.",
         holds=lambda block: _count_given(block, aliases) == 1,
     )
 
@@ -44,7 +49,7 @@ def at_most_one(name: str, *aliases: str) -> Rule:
     return Rule(
         name=name,
         cel=f"{_cel_count(aliases)} <= 1",
-        message=f"at most one of {', '.join(aliases)} may be given. Remove the others.",
+        message=f"At most one of {', '.join(aliases)} may be given. Remove the others.",
         holds=lambda block: _count_given(block, aliases) <= 1,
     )
 

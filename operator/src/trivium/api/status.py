@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trivium.api.block import Count, Line, StatusBlock, SubdomainName, Text, Timestamp, Word
+from trivium.api.block import Count, Line, ListMap, StatusBlock, SubdomainName, Text, Timestamp, Word
 from trivium.api.conditions import Condition
 from trivium.api.failure_classes import FailureClass
 from trivium.api.inspection import Inspection
@@ -218,9 +218,9 @@ class JobStatus(StatusBlock):
     """Where the job is, for people. Tools read the conditions."""
     stage: StageName | None = None
     """The current stage. plan, checkpoint and output below mirror it."""
-    stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), "list-map:name"] = ()
+    stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap("name")] = ()
     """Every stage of the job, in order."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16), "list-map:type"] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16), ListMap("type")] = ()
     """Accepted, Planned, UpstreamReady, Running, Suspended, Restarting, Succeeded, Failed."""
     spec_digest: Word = ""
     """SHA-256 of the immutable part of the spec; the run directory carries it too."""

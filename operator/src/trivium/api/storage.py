@@ -12,6 +12,7 @@ class VolumeSource(Block):
     """A PersistentVolumeClaim of the job's namespace."""
 
     claim_name: SubdomainName
+    """Name of the claim."""
     path: RelativePath | None = None
     """Folder or file inside the claim; absent: its root."""
 
