@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tokenizers
-from transformers import PreTrainedTokenizerFast
+import torch
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
+
 from trivium_trainer.config import RunConfig
 from trivium_trainer.data import examples as examples_module
 from trivium_trainer.data import prepared as prepared_module
@@ -142,7 +144,16 @@ class Lab:
         self.rng = np.random.default_rng(7)
         (root / "runs" / "ns" / "prepared").mkdir(parents=True)
         self._write_prepared("language", language_rows(self.rng, 37), language_rows(self.rng, 11), layout="rows")
+        self._write_base_model()
         self._write_prepared("pairs", preference_rows(self.rng, 21), preference_rows(self.rng, 7), layout="pairs")
+
+    def _write_base_model(self) -> None:
+        """What adapters and preferences start from: `base="base"`."""
+        torch.manual_seed(5)
+        config = CONFIG_MAPPING["llama"](
+            **{k: v for k, v in ARCHITECTURE.items() if k != "model_type"}, vocab_size=self.vocabulary
+        )
+        AutoModelForCausalLM.from_config(config).save_pretrained(self.root / "runs" / "ns" / "prepared" / "base")
 
     def _write_prepared(self, key: str, train: list, held_out: list, *, layout: str) -> None:
         root = self.root / "runs" / "ns" / "prepared" / key
@@ -162,8 +173,8 @@ class Lab:
             evaluation=[prepared_module.SplitEntry(folder="held-out", name="held-out")],
             train_amounts=[1.0],
             train_examples=[len(train)],
+            train_trained_tokens=[1],
             sources=[],
-            length_histogram={},
         )
         # The evaluation split's shard is number 0 of its own index here: one shard folder for each split.
         (root / "manifest.json").write_text(manifest.model_dump_json(by_alias=True))
@@ -175,7 +186,7 @@ class Lab:
         *,
         run: str | None = None,
         data: str = "language",
-        model: str | None = None,
+        base: str | None = None,
         options: dict | None = None,
         **changes: Any,
     ) -> Scenario:
@@ -186,7 +197,7 @@ class Lab:
             recipe="dpo" if data == "pairs" else changes.pop("recipe", "sft"),
             **changes,
         )
-        self._write_record(config, key=data, model=model, added=(options or {}).pop("added_token_ids", []))
+        self._write_record(config, key=data, model=base, added=(options or {}).pop("added_token_ids", []))
         return Scenario(name, config, options or {})
 
     def _write_record(self, config: RunConfig, *, key: str, model: str | None, added: list[int]) -> None:

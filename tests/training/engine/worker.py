@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
 from trivium_trainer.config import RunConfig
 from trivium_trainer.failure import StopRequested, TrainingError
 from trivium_trainer.recipes import train_worker
@@ -68,7 +69,7 @@ def run(job, rank, world_size):
             "class": error.failure_class.value,
             "message": error.message,
         }
-    except Exception:
+    except Exception:  # noqa: BLE001  the test shows it, whatever it is
         result = {"outcome": "broken", "error": traceback.format_exc()}
     if rank == 0 or result["outcome"] == "broken":
         state = {key: value for key, value in session.state.items() if key != "checkpoint"}
