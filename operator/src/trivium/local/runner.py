@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,15 @@ class Runner:
                 # The evidence first: whoever sees the RayJob end must find why.
                 update_status(store, pod, lambda before: ray_objects.pod_lost(before, at=now))
                 update_status(store, key_of(rayjob), lambda before: ray_objects.lost(before, at=now))
+
+    def sweep_folders(self, kept: Iterable[str]) -> None:
+        """Remove the folders of attempts that no RayJob and no name in `kept` (`<namespace>/<rayjob>`) stands for."""
+        live = {
+            f"{job['metadata']['namespace']}/{job['metadata']['name']}" for job in self._context.store.list_all(_KIND)
+        }
+        for folder in self._context.state.root.glob("attempts/*/*"):
+            if f"{folder.parent.name}/{folder.name}" not in live.union(kept):
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def run(self) -> None:
         """Start and end attempts as the store says."""

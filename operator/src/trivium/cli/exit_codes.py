@@ -1,0 +1,59 @@
+"""Exit codes: one for each way in which a command can end, the same numbers as the trainer's where both have one.
+
+A shell script or a CI job decides by them; docs/reference/exit-codes.md holds this table.
+"""
+
+from enum import IntEnum
+
+from trivium.api.failure_classes import FailureClass
+
+
+class ExitCode(IntEnum):
+    """How a command ended. 0 = everything succeeded."""
+
+    UNEXPECTED = 1
+    """An error that nobody foresaw."""
+    USAGE = 2
+    """Wrong arguments; click's own number."""
+    INVALID = 3
+    """A manifest is invalid, or a change is not allowed any more."""
+    NOT_FOUND = 4
+    """No such file, job or report."""
+    USER_ERROR = 64  # sysexits EX_USAGE, as in trivium_trainer.failure
+    DATA_ERROR = 65
+    INTERNAL = 70
+    INFRASTRUCTURE = 75
+    PREEMPTED = 76
+    IMAGE_PULL = 77
+    UNSCHEDULABLE = 78
+    DEADLINE = 79
+    OUT_OF_MEMORY = 80
+    DIVERGED = 81
+    HANG = 82
+    SUSPENDED = 90
+    """Jobs are suspended: nothing failed, and not everything is done."""
+    INTERRUPTED = 130
+    """Ctrl-C; everything can be continued."""
+
+
+_BY_CLASS = {
+    FailureClass.USER_ERROR: ExitCode.USER_ERROR,
+    FailureClass.DATA_ERROR: ExitCode.DATA_ERROR,
+    FailureClass.OUT_OF_MEMORY: ExitCode.OUT_OF_MEMORY,
+    FailureClass.DIVERGED: ExitCode.DIVERGED,
+    FailureClass.HANG: ExitCode.HANG,
+    FailureClass.INFRASTRUCTURE: ExitCode.INFRASTRUCTURE,
+    FailureClass.PREEMPTED: ExitCode.PREEMPTED,
+    FailureClass.IMAGE_PULL: ExitCode.IMAGE_PULL,
+    FailureClass.UNSCHEDULABLE: ExitCode.UNSCHEDULABLE,
+    FailureClass.DEADLINE: ExitCode.DEADLINE,
+    FailureClass.INTERNAL: ExitCode.INTERNAL,
+}
+
+
+def exit_code_of(failure_class: str) -> ExitCode:
+    """The code of a failure class; a class that this version does not know is an internal failure."""
+    try:
+        return _BY_CLASS[FailureClass(failure_class)]
+    except ValueError:
+        return ExitCode.INTERNAL
