@@ -19,6 +19,8 @@ from trivium.ports import Manifest, ObjectKey
 
 JOB_KINDS = ("PretrainJob", "SFTJob", "PreferenceJob")
 PROFILE_KIND = "ComputeProfile"
+WATCHED_KINDS = (*JOB_KINDS, PROFILE_KIND, "RayJob", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy")
+"""Owners before what they own, so that a list of each in turn wakes the right jobs."""
 FINAL_CONDITIONS = frozenset({"Succeeded", "Failed"})
 
 
@@ -81,6 +83,10 @@ class Store:
     def get(self, key: ObjectKey) -> Manifest | None:
         """The object as last seen."""
         return self._objects.get(key)
+
+    def job_key(self, uid: str) -> ObjectKey | None:
+        """The key of the job with this uid."""
+        return self._job_keys.get(uid)
 
     def of_kind(self, *kinds: str) -> tuple[Manifest, ...]:
         """All objects of these kinds, in the order of their keys."""

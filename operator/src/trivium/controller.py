@@ -1,0 +1,235 @@
+"""The engine: events in, passes out. `local/` drives it over its own objects, `handlers/` over Kopf's watches.
+
+on_event, on_list ──> store ──keys──> work queue ──workers──> reconcile ──next look──> work queue
+on_report ──────────> store ──key───┘
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+
+from trivium.api import Job, parse_job
+from trivium.api.status import Attempt, JobStatus
+from trivium.domain.attempt_facts import is_urgent, progress_due_at
+from trivium.domain.report import ProgressReport, ReportSnapshot
+from trivium.domain.report_answer import answer_report
+from trivium.ports import Clock, Cluster, ClusterError, Manifest, ObjectKey
+from trivium.reconcile import Settings, reconcile
+from trivium.store import WATCHED_KINDS, Store
+from trivium.work_queue import WorkQueue
+
+RESYNC_INTERVAL = timedelta(minutes=10)
+"""A watch emits nothing for what vanished while it was broken; a list does."""
+RECORD_PATIENCE = timedelta(seconds=5)
+"""How long a final report may wait for its record before the trainer is asked to repeat it."""
+
+_log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """The clock of this machine (ports.Clock)."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def wait(self, event: asyncio.Event, *, until: datetime | None) -> None:
+        seconds = None if until is None else max(0.0, (until - self.now()).total_seconds())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """Who sent a report, as its token proves."""
+
+    job_uid: str
+    """The job that the token's audience names."""
+    ray_cluster: str | None = None
+    """The RayCluster of the token's pod; None where the token cannot tell."""
+
+
+class ReportError(Exception):
+    """A report that is not taken. The trainer warns and goes on; a final report is repeated."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Controller:
+    """Lives on one event loop; `run` until cancelled or stopped."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, settings: Settings, clock: Clock, *, num_workers: int = 4
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._settings = settings
+        self._clock = clock
+        self._num_workers = num_workers
+        self._queue: WorkQueue[ObjectKey] = WorkQueue(clock)
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._passed = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    def on_event(self, event_type: str | None, manifest: Manifest) -> None:
+        """One watch event: ADDED, MODIFIED, DELETED, or None for an object that was listed."""
+        self._wake(self._store.apply_event(event_type, manifest))
+
+    def on_list(self, kind: str, manifests: Sequence[Manifest]) -> None:
+        """A full list of one kind."""
+        self._wake(self._store.replace(kind, manifests))
+
+    async def resync(self) -> None:
+        """List every watched kind anew and look at every job. Raises ClusterError."""
+        for kind in WATCHED_KINDS:
+            self.on_list(kind, await self._cluster.list_all(kind))
+        self._wake(self._store.job_keys())
+
+    async def run(self) -> None:
+        """Reconcile until `stop`; the passes under way are finished first."""
+        workers = [asyncio.create_task(self._work()) for _ in range(self._num_workers)]
+        resync = asyncio.create_task(self._resync_regularly())
+        try:
+            await self._stopping.wait()
+        finally:
+            for task in (resync, *workers):
+                task.cancel()
+            await asyncio.gather(resync, *workers, *self._under_way, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End `run`; what was recorded is found again by the next process."""
+        self._stopping.set()
+
+    def pop(self) -> ObjectKey | None:
+        """The next key that is ready; the caller owes a `one_pass`. For who drives the engine step by step."""
+        return self._queue.pop()
+
+    def next_ready_at(self) -> datetime | None:
+        """When the next delayed key becomes ready."""
+        return self._queue.next_ready_at()
+
+    async def one_pass(self, key: ObjectKey) -> None:
+        """Reconcile a key that was taken from the queue, and queue what follows from it."""
+        try:
+            outcome = await reconcile(
+                key, now=self._clock.now(), store=self._store, cluster=self._cluster, settings=self._settings
+            )
+        except ClusterError as error:
+            delay = self._queue.add_rate_limited(key)
+            _log.warning("%s: %s; again in %.1f s", key.kind, type(error).__name__, delay.total_seconds())
+        except Exception:  # noqa: BLE001 a bug in one job's pass must not end the passes of the others
+            delay = self._queue.add_rate_limited(key)
+            _log.exception("%s: the pass failed; again in %.1f s", key.kind, delay.total_seconds())
+        else:
+            self._queue.forget(key)
+            if outcome.recorded and self._store.shows_last_write(key):
+                self._queue.add(key)
+            if outcome.next_look is not None:
+                self._queue.add_at(key, outcome.next_look)
+        finally:
+            self._queue.done(key)
+            self._passed.set()
+            self._passed = asyncio.Event()
+
+    async def on_report(self, raw: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
+        """Take in a trainer's report; the answer as JSON. Raises ReportError.
+
+        A final report is answered only when its word is in status: reports do not outlive this process.
+        """
+        report = self._parse(raw, reporter)
+        key, job, attempt = self._addressee(report, reporter)
+        snapshot = self._store.put_report(reporter.job_uid, attempt.number, report, now=self._clock.now())
+        status = job.status or JobStatus()
+        if is_urgent(status, snapshot):
+            self._queue.add(key)
+        else:
+            due = progress_due_at(status, snapshot, interval=self._settings.limits.progress_interval)
+            self._queue.add_at(key, due or self._clock.now())
+        if report.end is not None:
+            status, attempt = await self._recorded(key, attempt, snapshot)
+        return answer_report(job, status, attempt)
+
+    def _parse(self, raw: Mapping[str, Any], reporter: Reporter) -> ProgressReport:
+        try:
+            report = ProgressReport.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            message = f"{'.'.join(map(str, first['loc'])) or 'report'}: {first['msg']}"
+            raise ReportError(HTTPStatus.BAD_REQUEST, message) from None
+        if report.job_uid != reporter.job_uid:
+            raise ReportError(HTTPStatus.FORBIDDEN, "jobUid: the token is another job's. Use this job's own token.")
+        return report
+
+    def _addressee(self, report: ProgressReport, reporter: Reporter) -> tuple[ObjectKey, Job, Attempt]:
+        """The job and the living attempt that a report speaks for."""
+        key = self._store.job_key(reporter.job_uid)
+        manifest = self._store.get(key) if key is not None else None
+        if key is None or manifest is None:
+            raise ReportError(HTTPStatus.NOT_FOUND, "jobUid: there is no such job (any more).")
+        try:
+            job = parse_job(manifest)
+        except ValidationError:
+            raise ReportError(HTTPStatus.CONFLICT, "The job's spec is not valid; see its status.") from None
+        attempt = self._living(job)
+        if attempt is None or attempt.stage != report.stage:
+            raise ReportError(HTTPStatus.CONFLICT, f"stage: no attempt of stage {report.stage} is expected to run.")
+        cluster = attempt.ray_cluster or self._cluster_of(reporter.job_uid, attempt)
+        if reporter.ray_cluster is not None and cluster and reporter.ray_cluster != cluster:
+            raise ReportError(HTTPStatus.CONFLICT, "The report comes from an attempt that is over.")
+        return key, job, attempt
+
+    def _living(self, job: Job) -> Attempt | None:
+        attempts = job.status.attempts if job.status is not None else ()
+        return attempts[-1] if attempts and attempts[-1].ended_at is None else None
+
+    def _cluster_of(self, job_uid: str, attempt: Attempt) -> str:
+        """The RayCluster of an attempt that status does not name yet."""
+        for ray_job in self._store.owned_by(job_uid, "RayJob"):
+            if ray_job["metadata"]["name"] == attempt.ray_job:
+                return str((ray_job.get("status") or {}).get("rayClusterName") or "")
+        return ""
+
+    async def _recorded(self, key: ObjectKey, attempt: Attempt, snapshot: ReportSnapshot) -> tuple[JobStatus, Attempt]:
+        """Wait until status holds the last word of an attempt."""
+        deadline = snapshot.received_at + RECORD_PATIENCE
+        while True:
+            manifest = self._store.get(key)
+            status = JobStatus.model_validate((manifest or {}).get("status") or {})
+            found = next((one for one in status.attempts if one.number == attempt.number), None)
+            if found is not None and found.outcome is not None:
+                return status, found
+            if manifest is None or self._clock.now() >= deadline:
+                raise ReportError(HTTPStatus.SERVICE_UNAVAILABLE, "The end is not recorded yet. Repeat the report.")
+            await self._clock.wait(self._passed, until=deadline)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            under_way = asyncio.ensure_future(self.one_pass(key))
+            self._under_way.add(under_way)
+            under_way.add_done_callback(self._under_way.discard)
+            # Shielded: a pass that has begun to write ends, also when its worker is told to stop.
+            await asyncio.shield(under_way)
+
+    async def _resync_regularly(self) -> None:
+        delay = timedelta(0)
+        while True:
+            await self._clock.wait(asyncio.Event(), until=self._clock.now() + delay)
+            try:
+                await self.resync()
+                delay = RESYNC_INTERVAL
+            except ClusterError as error:
+                _log.warning("listing failed: %s", type(error).__name__)
+                delay = timedelta(seconds=5)
+
+    def _wake(self, keys: Sequence[ObjectKey] | frozenset[ObjectKey]) -> None:
+        for key in sorted(keys):
+            self._queue.add(key)

@@ -1,0 +1,254 @@
+"""One pass over one job: gather, observe, decide, then record or act. Called by the controller, a key at a time.
+
+    store ──gather──> raw ──observe──> observation ──decide──> decision ──> status differs? record it, and no more
+                                                                          └> else act: delete, create, apply, prune
+
+A pass that records does nothing else, so nothing exists that status did not name before, and nothing is deleted whose
+ending status does not hold. Errors of the cluster leave through here; the controller tries again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from trivium.announce import announce
+from trivium.api import ComputeProfile, Job, parse_job
+from trivium.api.conditions import ConditionType, Reason
+from trivium.api.inspection import Inspection
+from trivium.api.plan_status import Plan
+from trivium.api.status import JobStatus, StageName
+from trivium.api.validation import find_problems
+from trivium.domain.conditions import Finding
+from trivium.domain.decide import Decision, RunToMake, decide
+from trivium.domain.observation import RawChildren, observe
+from trivium.domain.retention import is_over
+from trivium.domain.situation import Limits, PlanRefused
+from trivium.domain.status import refuse_spec
+from trivium.planning import Refusal, plan_stage, shrink
+from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
+from trivium.render import AttemptInput, Children, render_attempt
+from trivium.render.attempt import name_of_run
+from trivium.render.names import attempt_of
+from trivium.render.spec_digest import spec_digest
+from trivium.store import PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
+
+_PRUNED_KINDS = ("ConfigMap", "NetworkPolicy")
+"""Never RayJobs: they are deleted only by a named decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator was told at its start."""
+
+    listening_since: datetime
+    """When this process began to take in reports."""
+    progress_url: str | None = None
+    """Where trainers send their reports."""
+    ca_pem: str | None = None
+    """Certificate authority of that endpoint."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a pass did."""
+
+    recorded: bool = False
+    """Status was written: the same key deserves another pass as soon as the store shows it."""
+    next_look: datetime | None = None
+
+
+async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Cluster, settings: Settings) -> Outcome:
+    """One pass. Raises ClusterError for what is worth another pass, and for nothing else but bugs."""
+    manifest = store.get(key)
+    if manifest is None or not store.shows_last_write(key):
+        return Outcome()  # the watch wakes the key again
+    try:
+        job = parse_job(manifest)
+    except ValidationError as error:
+        return await _refuse(manifest, error, now=now, store=store, cluster=cluster)
+    raw = await gather(manifest, job, store=store, cluster=cluster, settings=settings)
+    decision = _decide(job, raw, now=now, settings=settings)
+    old = job.status or JobStatus()
+    if decision.status == old:
+        try:
+            return await _act(manifest, decision, raw=raw, store=store, cluster=cluster, settings=settings)
+        except RefusedError as error:
+            raw = replace(raw, refusal=str(error))
+            decision = _decide(job, raw, now=now, settings=settings)
+    return await _record(manifest, old=old, new=decision.status, store=store, cluster=cluster)
+
+
+def _decide(job: Job, raw: RawChildren, *, now: datetime, settings: Settings) -> Decision:
+    return decide(job, observe(raw, job=job), now=now, planner=_Planner(), limits=settings.limits)
+
+
+class _Planner:
+    """What decisions need of the layers beside and above them (domain.situation.Planner)."""
+
+    def plan_stage(
+        self,
+        job: Job,
+        *,
+        stage: StageName,
+        inspection: Inspection | None,
+        profile: ComputeProfile,
+        previous: Plan | None,
+    ) -> Plan | PlanRefused:
+        planned = plan_stage(job, stage=stage, inspection=inspection, profile=profile, previous=previous)
+        return PlanRefused(message=planned.message) if isinstance(planned, Refusal) else planned
+
+    def shrink(self, plan: Plan) -> Plan | None:
+        return shrink(plan)
+
+    def name_of_run(self, job: Job, *, stage: StageName, number: int) -> str:
+        return name_of_run(job, stage=stage, number=number)
+
+    def spec_digest(self, job: Job) -> str:
+        return spec_digest(job)
+
+
+async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster, settings: Settings) -> RawChildren:
+    """What is known around the job. Live only to confirm: the RayJob that status names and the store lacks."""
+    uid, status = job.metadata.uid, job.status or JobStatus()
+    ray_jobs, taken_by = store.owned_by(uid, "RayJob"), None
+    last = status.attempts[-1] if status.attempts else None
+    current = next((one for one in ray_jobs if last is not None and one["metadata"]["name"] == last.ray_job), None)
+    if last is not None and current is None and not is_over(status):
+        key = ObjectKey(kind="RayJob", namespace=job.metadata.namespace, name=last.ray_job)
+        live = await cluster.get(key)
+        if live is not None and controller_uid(live) == uid:
+            ray_jobs, current = (*ray_jobs, live), live
+        elif live is not None:
+            taken_by = "an object of another owner"
+    upstream = upstream_of(manifest)
+    return RawChildren(
+        ray_jobs=ray_jobs,
+        name_taken_by=taken_by,
+        evidence=store.evidence_of(uid_of(current)) if current is not None else (),
+        report=store.report_of(uid, last.number) if last is not None else None,
+        upstream=store.get(upstream) if upstream is not None else None,
+        profiles=store.of_kind(PROFILE_KIND),
+        listening_since=settings.listening_since,
+    )
+
+
+async def _refuse(
+    manifest: Manifest, error: ValidationError, *, now: datetime, store: Store, cluster: Cluster
+) -> Outcome:
+    """An invalid spec becomes a condition; what runs already goes on, for the API server has let it in."""
+    problems = find_problems({part: value for part, value in manifest.items() if part != "status"})
+    if not problems:
+        raise error  # the status does not parse: ours alone to write, so a bug
+    old = JobStatus.model_validate(manifest.get("status") or {})
+    finding = Finding(
+        type=ConditionType.ACCEPTED,
+        status="False",
+        reason=Reason.INVALID_SPEC,
+        message="\n".join(str(problem) for problem in problems[:10]),
+    )
+    generation = int(manifest["metadata"].get("generation") or 0)
+    new = refuse_spec(old, finding, generation=generation, now=now)
+    if new == old:
+        return Outcome()
+    return await _record(manifest, old=old, new=new, store=store, cluster=cluster)
+
+
+async def _record(manifest: Manifest, *, old: JobStatus, new: JobStatus, store: Store, cluster: Cluster) -> Outcome:
+    """One PUT with the resourceVersion that the decision was made from; then say what changed."""
+    body = {**manifest, "status": new.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    try:
+        written = await cluster.replace_status(body)
+    except NotFoundError:
+        return Outcome()  # deleted meanwhile: the watch says so
+    store.expect(written)
+    await announce(cluster, key_of(manifest), uid=uid_of(manifest), old=old, new=new)
+    return Outcome(recorded=True)
+
+
+async def _act(
+    manifest: Manifest,
+    decision: Decision,
+    *,
+    raw: RawChildren,
+    store: Store,
+    cluster: Cluster,
+    settings: Settings,
+) -> Outcome:
+    """Do what is recorded: delete, then create and apply, then prune."""
+    namespace, uid = str(manifest["metadata"].get("namespace") or ""), uid_of(manifest)
+    for one in decision.ray_jobs_to_delete:
+        await cluster.delete(ObjectKey(kind="RayJob", namespace=namespace, name=one.name), uid=one.uid)
+    if decision.run is not None:
+        exists = {ray_job["metadata"]["name"] for ray_job in raw.ray_jobs}
+        await _ensure_children(_render(decision.run, settings), uid=uid, exists=exists, store=store, cluster=cluster)
+    if decision.prune:
+        await _prune(uid, decision, raw=raw, store=store, cluster=cluster)
+    if decision.delete_job:
+        await cluster.delete(key_of(manifest), uid=uid)
+    return Outcome(next_look=decision.next_look)
+
+
+def _render(run: RunToMake, settings: Settings) -> Children:
+    return render_attempt(
+        AttemptInput(
+            job=run.job,
+            stage=run.stage,
+            run_number=run.number,
+            plan=run.plan,
+            profile=run.profile.spec,
+            inspection=run.inspection,
+            upstream=run.upstream,
+            lineage=run.lineage,
+            progress_url=settings.progress_url,
+            ca_pem=settings.ca_pem,
+        )
+    )
+
+
+async def _ensure_children(children: Children, *, uid: str, exists: set[str], store: Store, cluster: Cluster) -> None:
+    """Everything before the RayJob, for its pods mount it; each only if it is not there as it should be."""
+    for applied in (children.ca_bundle, children.network_policy):
+        if applied is not None and not covers(store.get(key_of(applied)), applied):
+            await cluster.apply(applied)
+    run_config = children.run_config
+    if store.get(key_of(run_config)) is None:
+        await _create_once(run_config, uid=uid, cluster=cluster)
+    if children.ray_job["metadata"]["name"] not in exists:
+        await _create_once(children.ray_job, uid=uid, cluster=cluster)
+
+
+async def _create_once(manifest: Manifest, *, uid: str, cluster: Cluster) -> None:
+    """Create, or find that it was created before. Raises ConflictError if the name is another's, or still dying."""
+    try:
+        await cluster.create(manifest)
+    except ConflictError:
+        live = await cluster.get(key_of(manifest))
+        if live is None or controller_uid(live) != uid or live["metadata"].get("deletionTimestamp"):
+            raise
+
+
+def covers(live: Any, want: Any) -> bool:
+    """Whether a live object holds all that is wanted. The API server adds defaults; lists must agree in full."""
+    if isinstance(want, Mapping):
+        return isinstance(live, Mapping) and all(covers(live.get(key), value) for key, value in want.items())
+    if isinstance(want, list | tuple):
+        same = isinstance(live, list | tuple) and len(live) == len(want)
+        return same and all(covers(one, other) for one, other in zip(live, want, strict=True))
+    return bool(live == want)
+
+
+async def _prune(uid: str, decision: Decision, *, raw: RawChildren, store: Store, cluster: Cluster) -> None:
+    """Delete what belongs to attempts that are over, once their RayJobs are gone."""
+    attempts = decision.status.attempts
+    living = {attempt.number for attempt in attempts if attempt.ended_at is None}
+    if any(one["metadata"]["name"] not in {a.ray_job for a in attempts if a.number in living} for one in raw.ray_jobs):
+        return
+    for kind in _PRUNED_KINDS:
+        for child in store.owned_by(uid, kind):
+            run = attempt_of(child["metadata"].get("labels") or {})
+            if run is not None and run[1] not in living and not child["metadata"].get("deletionTimestamp"):
+                await cluster.delete(key_of(child), uid=uid_of(child))
