@@ -170,6 +170,8 @@ class PretrainData(Data):
     """What is trained, as a mixture by weight."""
     evaluation: Annotated[tuple[TextSource, ...], Field(min_length=1, max_length=16)] | None = None
     """Held-out sets; each gets a loss of its own."""
+    packing: Literal["auto", "enabled"] = "auto"
+    """Text is always packed into rows of maxLength, without attention between documents."""
 
 
 class SFTData(Data):
@@ -194,3 +196,5 @@ class PreferenceData(Data):
     """Held-out sets; each gets a loss of its own."""
     chat_template: ChatTemplate | None = None
     """Jinja text that replaces the tokenizer's chat template."""
+    packing: Literal["auto", "disabled"] = "auto"
+    """Pairs are compared whole and never packed."""

@@ -7,7 +7,12 @@ from pydantic import Field
 from trivium.api.adapter import Adapter
 from trivium.api.block import Block, ListMap
 from trivium.api.compute import Compute
-from trivium.api.credentials import Credential
+from trivium.api.credentials import (
+    EVALUATION_CREDENTIALS,
+    MODEL_CREDENTIALS,
+    TRAIN_CREDENTIALS,
+    Credential,
+)
 from trivium.api.data import Data
 from trivium.api.evaluation import Evaluation, Sampling
 from trivium.api.model import Model
@@ -56,7 +61,13 @@ HELD_OUT_DATA = Rule(
 class JobSpec(Block):
     """What the three jobs share."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (RANKS_DIVIDE_BATCH, HELD_OUT_DATA)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        RANKS_DIVIDE_BATCH,
+        HELD_OUT_DATA,
+        MODEL_CREDENTIALS,
+        TRAIN_CREDENTIALS,
+        EVALUATION_CREDENTIALS,
+    )
 
     credentials: Annotated[tuple[Credential, ...], Field(max_length=4), ListMap("name"), Change.NEVER] = ()
     """Secrets that sources of this job refer to by name."""

@@ -1,10 +1,11 @@
 """How ZeRO divides the model's state, and the DeepSpeed keys that a job may set itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from trivium.api.block import Auto, Block, Toggle
+from trivium.api.rules import Rule
 
 Elements = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 
@@ -57,10 +58,28 @@ class DeepSpeedOptions(Block):
     """With prescale_gradients: what they are divided by first."""
 
 
+def _offload_is_possible(zero_stage: int | str, offload: str) -> bool:
+    if zero_stage == "auto" or offload == "none":
+        return True
+    return zero_stage == 3 or (offload == "optimizer" and zero_stage != 0)
+
+
 class Parallelism(Block):
     """How the model's state is divided among the GPUs. Sequence, tensor and expert parallelism come with later
     versions.
     """
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            name="offload-needs-zero",
+            cel="type(self.zeroStage) == string || self.offload == 'none' || self.zeroStage == 3"
+            " || (self.offload == 'optimizer' && self.zeroStage != 0)",
+            message="Offloading the optimizer needs ZeRO 1, 2 or 3, and parameters ZeRO 3. "
+            "Raise zeroStage or set it to auto, or set offload to none.",
+            holds=lambda block: _offload_is_possible(block.zero_stage, block.offload),
+            path="offload",
+        ),
+    )
 
     zero_stage: Auto | Literal[0, 1, 2, 3] = "auto"
     """DeepSpeed ZeRO stage. auto: the lowest that fits. Fixed once planned: a checkpoint converts only within one

@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
+from trivium.api.credentials import TOKENIZER_CREDENTIALS
 from trivium.api.data import PretrainData
 from trivium.api.job import JobResource
 from trivium.api.job_spec import JobSpec
@@ -17,10 +18,11 @@ class PretrainJobSpec(JobSpec):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *JobSpec.RULES,
+        TOKENIZER_CREDENTIALS,
         Rule(
             name="pretrain-adapter",
             cel="!has(self.adapter) || (has(self.model.from) && has(self.optimization.learningRate))",
-            message="an adapter needs an existing model and a learning rate of its own. Set model.from and "
+            message="An adapter needs an existing model and a learning rate of its own. Set model.from and "
             "optimization.learningRate, or remove adapter.",
             holds=lambda spec: (
                 spec.adapter is None or (spec.model.from_ is not None and spec.optimization.learning_rate is not None)

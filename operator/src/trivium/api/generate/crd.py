@@ -16,6 +16,7 @@ def crd(resource: type[Resource]) -> dict[str, Any]:
     """The CRD of one kind. Raises UnclassifiedFieldError."""
     names = resource.NAMES
     schema = copy.deepcopy(structural_schema(resource))
+    # Jobs have a status and belong to `kubectl get trivium`; a profile has neither.
     has_status = "status" in schema["properties"]
     if has_status:
         schema["x-kubernetes-validations"] = _transition_rules(resource)
@@ -41,7 +42,7 @@ def crd(resource: type[Resource]) -> dict[str, Any]:
                 "plural": names.plural,
                 "singular": names.singular,
                 "shortNames": [names.short_name],
-                "categories": [CATEGORY],
+                **({"categories": [CATEGORY]} if has_status else {}),
             },
             "scope": names.scope,
             "conversion": {"strategy": "None"},
