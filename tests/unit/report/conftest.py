@@ -3,7 +3,6 @@
 Used by the tests beside it. Everything is seeded, so that a failing test fails again.
 """
 
-import json
 import math
 import random
 from collections.abc import Iterator
@@ -266,7 +265,7 @@ class Job:
             step=step,
             dataset="held-out",
             loss=loss,
-            perplexity=None if metrics else math.exp(loss),
+            perplexity=math.exp(5.0 + 0.12 * done) if metrics else math.exp(loss),
             tokens=9000,
             metrics=metrics,
         )
@@ -290,7 +289,8 @@ class Job:
 
 
 def to_json(line: Line) -> str:
-    return json.dumps(line.model_dump(mode="json", by_alias=True))
+    """As the driver writes it."""
+    return line.model_dump_json(by_alias=True)
 
 
 QUESTIONS = SEEN | HELD_OUT

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from trivium_trainer.report import find_chain
+from trivium_trainer.layout import RunDirectory
+from trivium_trainer.report import find_chain, render_report, write_report
 from trivium_trainer.report.__main__ import main
 
 
@@ -46,3 +47,13 @@ def test_the_command_names_a_directory_that_is_none(tmp_path, capsys):
     assert main([str(tmp_path / "none"), "-o", str(tmp_path / "out.html")]) == 66
     assert "is not a run directory" in capsys.readouterr().err
     assert not (tmp_path / "out.html").exists()
+
+
+def test_a_stage_writes_the_page_of_its_whole_chain_and_nothing_beside_it(tmp_path, jobs):
+    pretrain, sft, _ = jobs
+    above = pretrain.write(tmp_path / "one")
+    run = sft.long(steps=40).write(tmp_path / "two")
+    stage = RunDirectory(run).stage("train")
+    assert write_report(stage, upstream_run=above) == stage.report_html
+    assert stage.report_html.read_text(encoding="utf-8") == render_report([above, run])
+    assert sorted(path.name for path in stage.report_html.parent.iterdir()) == ["data.jsonl", "report.html"]

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from trivium_trainer.report import ReportTooLargeError, render_report
 from trivium_trainer.report.page import MAX_BYTES
 from trivium_trainer.report.samples import MAX_PROMPTS
+from trivium_trainer.report_data import StepLine
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 HOSTILE = "</title></script></style><script>alert(1)</script><img src=x onerror=alert(2)>\"'` onload=alert(3) {{ 7*7 }} ]]> --> &lt;"
@@ -180,7 +182,7 @@ def test_curves_are_thinned_to_six_hundred_points(tmp_path, jobs):
 
 
 def test_a_page_that_cannot_be_small_is_refused_with_the_way_out(tmp_path, jobs):
-    huge = jobs[0].long(steps=10).of("x" * 20_000).write(tmp_path)
+    huge = jobs[0].long(steps=10).of("x" * 60_000).write(tmp_path)
     with pytest.raises(ReportTooLargeError, match="Render fewer jobs at a time"):
         render_report([huge] * 12)
 
@@ -219,12 +221,13 @@ def test_a_restart_is_in_the_timeline_and_in_the_curves(tmp_path, jobs):
 def test_a_loss_that_is_no_number_is_said_and_leaves_a_gap(tmp_path, jobs):
     run = jobs[0].write(tmp_path)
     data = run / "train" / "report" / "data.jsonl"
-    lines = data.read_text().splitlines(keepends=True)
-    bad = next(index for index, line in enumerate(lines) if '"step": 40,' in line and '"kind": "step"' in line)
-    lines[bad] = re.sub(r'"loss": [0-9.]+', '"loss": NaN', lines[bad])
-    data.write_text("".join(lines))
+    lines = data.read_text().splitlines()
+    bad = next(index for index, line in enumerate(lines) if '"step":40,' in line and '"kind":"step"' in line)
+    diverged = StepLine.model_validate_json(lines[bad]).model_copy(update={"loss": math.nan})
+    lines[bad] = diverged.model_dump_json(by_alias=True)
+    data.write_text("\n".join([*lines, ""]))
     html = render_report([run])
-    assert "The loss was not a finite number at 1 steps, first at step 40" in Tree(html).words
+    assert "The loss was not a finite number at 1 step, first at step 40" in Tree(html).words
     assert "nan" not in " ".join(Tree(html).values("points")).lower()
 
 
@@ -237,8 +240,6 @@ def test_a_run_directory_without_anything_yields_a_page_that_says_so(tmp_path):
 
 
 def test_prompts_beyond_the_limit_are_counted_and_not_dropped_silently(tmp_path, jobs):
-    from dataclasses import replace
-
     many = {f"Question {number}?": ("Yes.", "Yes, and so on.") for number in range(MAX_PROMPTS + 5)}
     words = Tree(render_report([replace(jobs[1], prompts=many).write(tmp_path)])).words
     assert "5 further prompts not shown here" in words
@@ -272,3 +273,36 @@ def test_no_directory_at_all_is_an_error():
 def test_a_directory_that_is_none_is_an_error_with_the_form_expected():
     with pytest.raises(FileNotFoundError, match="<runs>/<namespace>/<kind>/<name>/<uid>"):
         render_report([Path("/nowhere/at/all")])
+
+
+def test_of_very_many_starts_the_newest_are_shown_and_the_others_counted(tmp_path, jobs):
+    run = jobs[1].running(at=5).write(tmp_path)
+    data = run / "train" / "report" / "data.jsonl"
+    data.write_text(data.read_text() * 130)
+    # One start of prepare and 130 of train, of which 100 are shown.
+    assert "31 earlier starts not shown" in Tree(render_report([run])).words
+
+
+def test_long_prompts_are_shortened(tmp_path, jobs):
+    page = Tree(render_report([replace(jobs[1], prompts={"y" * 50_000: ("a", "b")}).long(steps=10).write(tmp_path)]))
+    headings = [text for text in page.text if text.startswith("yyy")]
+    assert headings
+    assert max(map(len, headings)) < 2000
+
+
+def luminance(color):
+    """Source: WCAG 2.2, relative luminance."""
+    channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_text_color_has_the_contrast_of_wcag_aa_in_light_and_in_dark(page):
+    themes = re.findall(r":root \{(.*?)\n *\}", "".join(page.raw["style"]), flags=re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colors = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", theme))
+        for ground in ("paper", "card", "wash"):
+            for ink in ("ink", "soft", "one", "two", "three", "zero", "second", "good", "bad", "warn"):
+                low, high = sorted((luminance(colors[ground]), luminance(colors[ink])))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (ground, ink)

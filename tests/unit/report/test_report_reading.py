@@ -136,3 +136,21 @@ def test_no_cut_and_no_bytes_after_it_make_reading_fail(run, share, tail):
         data_of(copy).write_bytes(whole[: int(share * len(whole))] + tail)
         steps = [line.step for line in load_run(copy).stages[0].steps]
     assert steps == list(range(1, len(steps) + 1))
+
+
+def test_the_ledger_says_why_a_start_ended_that_wrote_no_end_line(tmp_path, jobs):
+    run = jobs[1].long(steps=40).restarted(at=30).write(tmp_path)
+    first, second = training(run).starts
+    noted = {"kind": "restart", "at": second.began_at - 1, "failure": {"class": "OutOfMemory", "reason": "HostMemory"}}
+    (run / "train" / "ledger.jsonl").write_text('{"kind": "attempt"}\n' + json.dumps(noted) + "\n{torn")
+    ended, complete = training(run).starts
+    assert (first.outcome, ended.outcome, complete.outcome) == ("interrupted", "failed", "complete")
+    assert ended.failure == {"class": "OutOfMemory", "reason": "HostMemory"}
+
+
+def test_an_attempt_that_failed_before_its_run_line_is_a_start_of_its_own(run):
+    with data_of(run).open("a") as file:
+        file.write('{"at": 1795900000, "kind": "end", "record": {"outcome": "failed", "stage": "train"}}\n')
+    starts = training(run).starts
+    assert [start.outcome for start in starts] == ["complete", "failed"]
+    assert starts[1].seconds == 0

@@ -48,7 +48,7 @@ def test_the_best_held_out_loss_ignores_values_that_are_no_numbers(tmp_path, job
     data = run / "train" / "report" / "data.jsonl"
     lines = data.read_text().splitlines(keepends=True)
     first = next(index for index, line in enumerate(lines) if '"evaluation"' in line)
-    lines[first] = lines[first].replace('"loss": 5.95', '"loss": NaN')
+    lines[first] = lines[first].replace('"loss":5.95', '"loss":NaN')
     data.write_text("".join(lines))
     [summary] = summarize([run])
     assert summary.main_held_out is not None

@@ -14,7 +14,13 @@ class Line(BaseModel):
     """camelCase in the file; unknown fields are kept out so that reader and writer cannot drift apart."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        # NaN stays NaN: as null, a diverged loss could not be read back.
+        ser_json_inf_nan="constants",
     )
     at: float
     """Unix seconds."""

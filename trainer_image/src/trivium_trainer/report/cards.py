@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from trivium_trainer.report.run_report import RunReport
 from trivium_trainer.report.summary import StageSummary, summarize_run
-from trivium_trainer.report.wording import change, count, duration, figure, mean, percent, perplexity, plural
+from trivium_trainer.report.wording import (
+    change,
+    count,
+    duration,
+    figure,
+    mean,
+    percent,
+    perplexity,
+    perplexity_of,
+    plural,
+)
 
 SMALL_MODEL_PARAMETERS = 100_000_000
 """Below this a model shows that the pipeline works, not that it is useful. A guess at where usefulness may begin."""
@@ -113,7 +123,7 @@ def _figures(summary: StageSummary) -> list[Figure]:
         moved = held_out.first_step != held_out.last_step
         figures.append(
             Figure(
-                label="Held-out perplexity",
+                label=perplexity_of(summary.recipe),
                 before=perplexity(held_out.perplexity_before) if moved else "",
                 after=perplexity(held_out.perplexity_after),
                 note=change(held_out.perplexity_before, held_out.perplexity_after) if moved else "",

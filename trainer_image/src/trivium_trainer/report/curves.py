@@ -6,6 +6,7 @@ from dataclasses import replace
 from trivium_trainer.report.line_chart import LineChart, Series
 from trivium_trainer.report.run_report import StageReport
 from trivium_trainer.report.series import Points, finite, smooth
+from trivium_trainer.report.wording import perplexity_of
 from trivium_trainer.report_data import EvaluationLine, StepLine
 
 
@@ -58,7 +59,16 @@ def _held_out_perplexity(stage: StageReport, *, key: str) -> list[LineChart]:
     series = _held_out(stage, lambda line: line.perplexity)
     if max((len(one.points) for one in series), default=0) < 3:
         return []
-    return [LineChart(key=key, title="Held-out perplexity", unit="logarithmic", series=series, log=True)]
+    recipe = stage.run.recipe if stage.run is not None else ""
+    return [
+        LineChart(
+            key=key,
+            title=perplexity_of(recipe),
+            unit="logarithmic",
+            series=series,
+            log=True,
+        )
+    ]
 
 
 def _preference(stage: StageReport, *, key: str, restarts: tuple[int, ...]) -> list[LineChart]:

@@ -16,7 +16,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from trivium_trainer.layout import StageDirectory
 from trivium_trainer.report.cards import OUTCOME_WORDS, Card, build_card, tell_story
+from trivium_trainer.report.chain import find_chain
 from trivium_trainer.report.reading import load_run
 from trivium_trainer.report.run_report import RunReport
 from trivium_trainer.report.samples import Comparison, compare_samples
@@ -59,6 +61,18 @@ def render_report(run_directories: Sequence[Path]) -> str:
         f"{len(reports)} jobs: the report has {len(html.encode()):,} bytes, more than {MAX_BYTES:,}. "
         "Render fewer jobs at a time."
     )
+
+
+def write_report(stage: StageDirectory, *, upstream_run: Path | None = None) -> Path:
+    """Render the chain that ends in this stage's job to the stage's report.html; a reader never sees half a page.
+
+    `upstream_run`: the mounted run directory of the job that this one builds on. Raises OSError, ReportTooLargeError.
+    """
+    html = render_report(find_chain(stage.root.parent, upstream_run=upstream_run))
+    stage.report_html.parent.mkdir(parents=True, exist_ok=True)
+    draft = stage.report_html.with_suffix(".draft")
+    draft.write_text(html, encoding="utf-8")
+    return draft.replace(stage.report_html)
 
 
 def _build_page(reports: Sequence[RunReport], *, max_points: int) -> Page:

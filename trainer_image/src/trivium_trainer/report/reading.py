@@ -5,6 +5,7 @@ normal (killed while writing), any other damage and everything from a newer writ
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ LINE_TYPES: dict[str, type[Line]] = {
     "end": EndLine,
 }
 
+Restart = tuple[float, dict[str, Any]]
+"""When the ledger noted it (Unix seconds), and the raw failure."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _L = TypeVar("_L", bound=Line)
 
@@ -65,7 +69,7 @@ def load_stage(directory: StageDirectory) -> StageReport:
     lines = ReportFile.read(directory.report_data)
     inspections = [line.inspection for line in lines.of(InspectionLine)]
     inspection = lines.keep(Inspection, inspections[-1], "inspection") if inspections else None
-    starts = _split_starts(lines.lines)
+    starts = _split_starts(lines.lines, _restarts(directory.ledger))
     return StageReport(
         name=directory.root.name,
         starts=starts,
@@ -185,27 +189,49 @@ def _last_of_each(lines: Iterable[_L], *, key: Callable[[_L], Hashable]) -> tupl
     return tuple({key(line): line for line in lines}.values())
 
 
-def _split_starts(lines: list[Line]) -> tuple[Start, ...]:
+def _split_starts(lines: list[Line], restarts: list[Restart]) -> tuple[Start, ...]:
+    """A run line begins a start; so does anything after an end line (an attempt that failed before its run line)."""
     groups: list[list[Line]] = []
     for line in lines:
-        if isinstance(line, RunLine) or not groups:
+        if isinstance(line, RunLine) or not groups or isinstance(groups[-1][-1], EndLine):
             groups.append([])
         groups[-1].append(line)
-    return tuple(_start(group, superseded=index < len(groups) - 1) for index, group in enumerate(groups))
+    begins = [group[0].at for group in groups]
+    return tuple(
+        _start(group, restarts, until=until) for group, until in zip(groups, [*begins[1:], math.inf], strict=False)
+    )
 
 
-def _start(group: list[Line], *, superseded: bool) -> Start:
+def _start(group: list[Line], restarts: list[Restart], *, until: float) -> Start:
+    """`until`: when the next start began, infinity for the last one."""
     steps = [line.step for line in group if isinstance(line, StepLine)]
-    ends = [line for line in group if isinstance(line, EndLine)]
+    end = group[-1] if isinstance(group[-1], EndLine) else None
+    noted = next((failure for at, failure in restarts if group[0].at <= at < until), None)
+    said = end.record.get("failure") if end is not None else noted
     return Start(
         run=group[0] if isinstance(group[0], RunLine) else None,
         began_at=group[0].at,
         last_at=max(line.at for line in group),
         first_step=min(steps, default=None),
         last_step=max(steps, default=None),
-        end=ends[-1] if ends else None,
-        superseded=superseded,
+        end=end,
+        failure=said if isinstance(said, dict) else None,
+        superseded=until < math.inf,
     )
+
+
+def _restarts(ledger: Path) -> list[Restart]:
+    """When and why the ranks were started anew inside an attempt; what is unreadable in the ledger is left out."""
+    restarts = []
+    for raw in ledger.read_text(encoding="utf-8", errors="replace").splitlines() if ledger.is_file() else []:
+        try:
+            entry = clean(json.loads(raw))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict) and entry.get("kind") == "restart" and isinstance(entry.get("at"), int | float):
+            failure = entry.get("failure")
+            restarts.append((float(entry["at"]), failure if isinstance(failure, dict) else {}))
+    return restarts
 
 
 def _end_record(directory: StageDirectory, starts: tuple[Start, ...], lines: ReportFile) -> EndRecord | None:

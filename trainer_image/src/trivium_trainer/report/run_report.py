@@ -44,14 +44,21 @@ class Start:
     first_step: int | None
     last_step: int | None
     end: EndLine | None
+    failure: dict[str, Any] | None
+    """Raw failure.Failure: of the end line, else of the restart that the ledger noted after this start."""
     superseded: bool
     """Another start came after it; without an end line this one was cut off."""
 
     @property
     def outcome(self) -> str:
-        """As recorded (complete, failed, stopped); `interrupted` if cut off; `open` if nothing says that it ended."""
+        """As recorded: complete, failed or stopped.
+
+        Without an end line: `failed` where the ledger says why, `interrupted` if another start followed, else `open`.
+        """
         if self.end is not None:
             return str(self.end.record.get("outcome", "unknown"))
+        if self.failure is not None:
+            return "failed"
         return "interrupted" if self.superseded else "open"
 
     @property

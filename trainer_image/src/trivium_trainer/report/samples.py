@@ -97,7 +97,15 @@ def compare_samples(reports: Sequence[RunReport]) -> Comparison | None:
 
 
 def _rows(models: Sequence[dict[str, SampleLine]], prompts: Sequence[str]) -> tuple[Row, ...]:
-    return tuple(Row(prompt=prompt, cells=tuple(_cell(model.get(prompt)) for model in models)) for prompt in prompts)
+    return tuple(
+        Row(prompt=shorten(prompt, MAX_CHARACTERS), cells=tuple(_cell(model.get(prompt)) for model in models))
+        for prompt in prompts
+    )
+
+
+def shorten(text: str, limit: int) -> str:
+    """A prompt may be a document: enough of it to know which one it is."""
+    return text if len(text) <= limit else text[:limit] + " \N{HORIZONTAL ELLIPSIS}"
 
 
 def _samples_of_model(reports: Sequence[RunReport], index: int) -> dict[str, SampleLine]:

@@ -12,10 +12,11 @@ from trivium_trainer.report.data_table import SourceRow, describe_data, describe
 from trivium_trainer.report.line_chart import Drawing, draw
 from trivium_trainer.report.memory import chart_memory, planned_breakdown
 from trivium_trainer.report.run_report import RunReport, StageReport
+from trivium_trainer.report.samples import shorten
 from trivium_trainer.report.series import Points
 from trivium_trainer.report.summary import HeldOut, summarize_run
 from trivium_trainer.report.timeline import Timeline, build_timeline
-from trivium_trainer.report.wording import change, count, duration, figure, moment, perplexity, size
+from trivium_trainer.report.wording import change, count, duration, figure, moment, perplexity, plural, size
 
 MAX_CONFIG_CHARACTERS = 60_000
 MAX_CHECKPOINT_ROWS = 60
@@ -129,16 +130,15 @@ def _diverged(stage: StageReport) -> str:
     bad: Points = tuple((line.step, line.loss) for line in stage.steps if not abs(line.loss) < float("inf"))
     if not bad:
         return ""
-    return (
-        f"The loss was not a finite number at {len(bad):,} steps, first at step {bad[0][0]:,.0f}: gaps in the curves."
-    )
+    steps = f"{plural(len(bad), 'step')}, first at step {bad[0][0]:,.0f}"
+    return f"The loss was not a finite number at {steps}: gaps in the curves."
 
 
 def _during(stage: StageReport) -> tuple[DuringPrompt, ...]:
     prompts = list(dict.fromkeys(sample.prompt for sample in stage.samples if sample.moment == "during"))
     return tuple(
         DuringPrompt(
-            prompt=prompt,
+            prompt=shorten(prompt, MAX_DURING_CHARACTERS),
             answers=tuple(
                 (f"{sample.step:,}", sample.completion[:MAX_DURING_CHARACTERS], sample.ended)
                 for sample in sorted(stage.samples, key=lambda sample: sample.step)

@@ -11,6 +11,9 @@ WIDTH, ROW, LEFT, RIGHT, TOP, BOTTOM = 860, 34, 76, 16, 8, 26
 MAX_CHECKPOINTS = 200
 """Marks beyond this would merge into one line; the table counts them all."""
 
+MAX_STARTS = 100
+"""A job that was preempted for weeks must not fill the page with its restarts: only the newest are shown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartBar:
@@ -47,6 +50,8 @@ class Timeline:
     ticks: tuple[Mark, ...]
     labels: tuple[Mark, ...]
     rows: tuple[StartRow, ...]
+    left_out: int
+    """Earlier starts beyond MAX_STARTS."""
     description: str
     width: int
     height: int
@@ -55,20 +60,23 @@ class Timeline:
 
 def build_timeline(report: RunReport, *, key: str) -> Timeline | None:
     """None as long as nothing has started."""
-    starts = list(report.starts())
+    every_start = list(report.starts())
+    starts = every_start[-MAX_STARTS:]
     if not starts:
         return None
+    left_out = len(every_start) - len(starts)
     origin = min(start.began_at for _, start in starts)
     axis = time_axis(max(start.last_at for _, start in starts) - origin)
-    stages = [stage for stage in report.stages if stage.starts]
+    stages = [stage for stage in report.stages if any(stage is shown for shown, _ in starts)]
     tops = {stage.name: TOP + index * ROW for index, stage in enumerate(stages)}
     bottom = TOP + len(stages) * ROW
     marks = [
         Mark(x=_x(axis, line.at - origin), y=tops[stage.name] + 4, label=f"checkpoint at step {line.step:,}")
         for stage in stages
         for line in stage.checkpoints[-MAX_CHECKPOINTS:]
+        if line.at >= origin
     ]
-    rows = tuple(_row(number, stage, start) for number, (stage, start) in enumerate(starts, start=1))
+    rows = tuple(_row(number, stage, start) for number, (stage, start) in enumerate(starts, start=left_out + 1))
     return Timeline(
         key=key,
         bars=tuple(_bar(axis, origin, tops[stage.name], stage, start) for stage, start in starts),
@@ -76,6 +84,7 @@ def build_timeline(report: RunReport, *, key: str) -> Timeline | None:
         ticks=tuple(Mark(x=_x(axis, tick.value), y=bottom, label=tick.label) for tick in axis.ticks),
         labels=tuple(Mark(x=LEFT - 10, y=tops[stage.name] + ROW / 2, label=stage.name) for stage in stages),
         rows=rows,
+        left_out=left_out,
         description=" ".join(f"{row.stage}, start {row.number}: {row.lasted}, {row.outcome}." for row in rows),
         width=WIDTH,
         height=bottom + BOTTOM,
@@ -96,8 +105,7 @@ def _bar(axis: Axis, origin: float, top: float, stage: StageReport, start: Start
 
 
 def _row(number: int, stage: StageReport, start: Start) -> StartRow:
-    failure = start.end.record.get("failure") if start.end is not None else None
-    said = failure if isinstance(failure, dict) else {}
+    said = start.failure or {}
     known = [str(said[name]) for name in ("class", "reason") if said.get(name)]
     reason = ": ".join(part for part in (" / ".join(known), str(said.get("message") or "")) if part)
     if start.outcome == "interrupted":

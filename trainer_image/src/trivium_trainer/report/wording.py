@@ -43,6 +43,12 @@ def perplexity(value: float | None) -> str:
     return figure(value, 3)
 
 
+def perplexity_of(recipe: str) -> str:
+    """What a held-out perplexity is measured on: all tokens, the answers', or the chosen answers'."""
+    words = {"sft": "Held-out answer perplexity", "dpo": "Perplexity of held-out chosen answers"}
+    return words.get(recipe, "Held-out perplexity")
+
+
 def percent(fraction: float | None) -> str:
     """86 % · 99.6 %: a digit more only near the ends, where it says something."""
     if fraction is None or not math.isfinite(fraction):
