@@ -197,7 +197,6 @@ REFUSALS = [
     ("spec.compute.gpusPerWorker", "SFTJob", "h100", {"compute": {"gpusPerWorker": 16}}),
     ("spec.adapter.quantization", "SFTJob", "cpu", {"adapter": {"quantization": "nf4"}}),
     ("spec.parallelism.offload", "SFTJob", "cpu", {"parallelism": {"offload": "optimizer"}}),
-    ("spec.parallelism.zeroStage", "SFTJob", "h100", {"parallelism": {"zeroStage": 2, "offload": "parameters"}}),
     (
         "spec.parallelism.zeroStage",
         "SFTJob",

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from trivium.api import ComputeProfile, Job, PretrainJob
+from trivium.api.data import DataFrom
+from trivium.api.model import TokenizerSource
 from trivium.api.plan_status import StoragePlan
 from trivium.planning.refusal import PlanError
 
@@ -51,13 +53,18 @@ def resolve_runs(job: Job, *, profile: ComputeProfile) -> StoragePlan:
 
 def _uris(job: Job) -> Iterator[tuple[str, str]]:
     """(field, uri) of every source that names one."""
-    model = job.spec.model
-    if model.from_ is not None and model.from_.uri is not None:
-        yield "spec.model.from.uri", model.from_.uri
+    for field, source in _sources(job):
+        if source.uri is not None:
+            yield f"{field}.uri", source.uri
+
+
+def _sources(job: Job) -> Iterator[tuple[str, TokenizerSource | DataFrom]]:
+    """(field, source) of the model, its tokenizer and the data."""
+    if job.spec.model.from_ is not None:
+        yield "spec.model.from", job.spec.model.from_
     tokenizer = job.spec.model.tokenizer if isinstance(job, PretrainJob) else None
-    if tokenizer is not None and tokenizer.from_ is not None and tokenizer.from_.uri is not None:
-        yield "spec.model.tokenizer.from.uri", tokenizer.from_.uri
+    if tokenizer is not None and tokenizer.from_ is not None:
+        yield "spec.model.tokenizer.from", tokenizer.from_
     for part, sources in (("train", job.spec.data.train), ("evaluation", job.spec.data.evaluation or ())):
         for index, source in enumerate(sources):
-            if source.from_.uri is not None:
-                yield f"spec.data.{part}[{index}].from.uri", source.from_.uri
+            yield f"spec.data.{part}[{index}].from", source.from_

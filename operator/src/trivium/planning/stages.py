@@ -34,13 +34,6 @@ def _check_stage(job: Job, *, stage: int, gpu: bool, architecture: Architecture 
     offload = job.spec.parallelism.offload
     if offload != "none" and not gpu:
         raise _offload_without_gpu(offload)
-    lowest = {"none": 0, "optimizer": 1, "parameters": 3}[offload]
-    if stage < lowest:
-        raise PlanError(
-            "spec.parallelism.zeroStage",
-            f"{stage}, but offload: {offload} needs at least {lowest}",
-            f"Set zeroStage: {lowest}, or offload: none.",
-        )
     if stage == 3 and job.spec.adapter is not None and job.spec.adapter.quantization == "nf4":
         raise PlanError(
             "spec.parallelism.zeroStage",

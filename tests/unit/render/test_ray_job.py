@@ -1,0 +1,78 @@
+"""The RayJob's fields that KubeRay's traps hang on."""
+
+from trivium.render import name_of_run, render_attempt
+
+
+def test_kuberay_neither_retries_nor_times_out_nor_scales(case, attempt_of):
+    attempt = attempt_of(case)
+    spec = render_attempt(attempt).ray_job["spec"]
+    assert spec["backoffLimit"] == 0
+    assert spec["shutdownAfterJobFinishes"] is True
+    assert 0 < spec["ttlSecondsAfterFinished"] <= 60
+    assert not {"activeDeadlineSeconds", "preRunningDeadlineSeconds", "deletionStrategy", "clusterSelector"} & set(spec)
+    cluster = spec["rayClusterSpec"]
+    assert cluster["enableInTreeAutoscaling"] is False
+    (group,) = cluster["workerGroupSpecs"]
+    assert group["replicas"] == group["minReplicas"] == group["maxReplicas"] == attempt.plan.workers
+    assert group["groupName"] not in {"head", "submitter"}
+
+
+def test_ray_asks_for_a_token(case, attempt_of):
+    assert render_attempt(attempt_of(case)).ray_job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
+def test_what_kuberay_1_6_would_prune_or_refuse_is_absent(case, attempt_of):
+    cluster = render_attempt(attempt_of(case)).ray_job["spec"]["rayClusterSpec"]
+    assert not {"networkPolicy", "tlsOptions", "historyServerOptions", "upgradeStrategy"} & set(cluster)
+
+
+def test_every_pod_carries_the_labels_that_kuberay_does_not_copy(case, attempt_of):
+    attempt = attempt_of(case)
+    job = render_attempt(attempt).ray_job
+    cluster = job["spec"]["rayClusterSpec"]
+    templates = [
+        job["spec"]["submitterPodTemplate"],
+        cluster["headGroupSpec"]["template"],
+        cluster["workerGroupSpecs"][0]["template"],
+    ]
+    for template in templates:
+        assert template["metadata"]["labels"] == job["metadata"]["labels"]
+    assert job["metadata"]["labels"]["trivium.dev/job-uid"] == attempt.job.metadata.uid
+
+
+def test_an_attempt_keeps_the_image_of_its_plan(attempt_of):
+    attempt = attempt_of("pretrain-train-cpu")
+    assert attempt.profile.image != attempt.plan.image
+    assert attempt.profile.image not in str(render_attempt(attempt).ray_job)
+
+
+def test_a_queue_may_hold_the_job_from_birth(attempt_of):
+    assert render_attempt(attempt_of("pretrain-prepare")).ray_job["spec"]["suspend"] is False
+    held = render_attempt(attempt_of("pretrain-prepare", suspended_at_birth=True))
+    assert held.ray_job["spec"]["suspend"] is True
+
+
+def test_everything_but_the_shared_bundle_is_owned_by_the_job_and_named_after_the_run(case, attempt_of):
+    attempt = attempt_of(case)
+    children = render_attempt(attempt)
+    want = name_of_run(attempt.job, stage=attempt.stage, number=attempt.run_number)
+    for child in (children.ray_job, children.run_config, children.network_policy):
+        assert child["metadata"]["name"] == want
+        (owner,) = child["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["controller"]) == (attempt.job.metadata.uid, True)
+    if children.ca_bundle is not None:
+        assert "ownerReferences" not in children.ca_bundle["metadata"]
+
+
+def test_the_order_of_creation_ends_with_the_ray_job(attempt_of):
+    kinds = [one["kind"] for one in render_attempt(attempt_of("pretrain-prepare")).manifests()]
+    assert kinds == ["ConfigMap", "ConfigMap", "NetworkPolicy", "RayJob"]
+
+
+def test_the_network_policy_selects_this_attempts_pods_alone(attempt_of):
+    one = render_attempt(attempt_of("pretrain-prepare"))
+    other = render_attempt(attempt_of("pretrain-prepare", run_number=2))
+    selector = one.network_policy["spec"]["podSelector"]["matchLabels"]
+    labels = one.ray_job["spec"]["submitterPodTemplate"]["metadata"]["labels"]
+    assert selector.items() <= labels.items()
+    assert selector != other.network_policy["spec"]["podSelector"]["matchLabels"]
