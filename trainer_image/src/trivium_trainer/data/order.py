@@ -29,29 +29,29 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return values ^ (values >> np.uint64(31))
 
 
-def _round_keys(parts: Sequence[int]) -> NDArray[np.uint64]:
-    """One key a round from (seed, purpose, pass): a chain of mixes, so that near inputs give unrelated keys."""
-    state = np.zeros(1, dtype=np.uint64)
-    for part in parts:
-        state = _mix(state * np.uint64(3) + np.array([part % 2**64], dtype=np.uint64) + _GOLDEN)
-    return _mix(state + np.arange(1, _ROUNDS + 1, dtype=np.uint64) * _GOLDEN)
+def _round_keys(*, seed: int, stream: int, passes: Indices) -> NDArray[np.uint64]:
+    """A key for each round and position: a chain of mixes, so that near inputs give unrelated keys. Shape: [R, n]."""
+    state = np.zeros(len(passes), dtype=np.uint64)
+    for part in (np.full(len(passes), seed % 2**64, dtype=np.uint64), np.full_like(state, stream), passes):
+        state = _mix(state * np.uint64(3) + part.astype(np.uint64) + _GOLDEN)
+    return _mix(state + np.arange(1, _ROUNDS + 1, dtype=np.uint64)[:, None] * _GOLDEN)
 
 
-def permute(positions: Indices, *, size: int, key: Sequence[int]) -> Indices:
-    """Images of `positions` under the bijection of [0, size) that `key` names.
+def permute(positions: Indices, *, size: int, seed: int, stream: int, passes: Indices) -> Indices:
+    """Images of `positions` under bijections of [0, size): one for each (seed, stream, pass). Shapes: all [n].
 
     A balanced Feistel network on the next power of four, walked along its cycles until the value lies in the range
     (Black and Rogaway, 2002): at most four walks in the mean, no memory beyond the positions.
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
     mask = (np.uint64(1) << half) - np.uint64(1)
-    keys = _round_keys(key)
+    keys = _round_keys(seed=seed, stream=stream, passes=passes)
     values = positions.astype(np.uint64)
     outside = np.arange(len(values))
     while len(outside):
         left, right = values[outside] >> half, values[outside] & mask
-        for round_key in keys:
-            left, right = right, left ^ (_mix(right + round_key) & mask)
+        for round_keys in keys:
+            left, right = right, left ^ (_mix(right + round_keys[outside]) & mask)
         values[outside] = (left << half) | right
         outside = outside[values[outside] >= size]
     return values.astype(np.int64)
@@ -95,28 +95,16 @@ class DataOrder:
     def samples(self, positions: Indices) -> Indices:
         """Sample numbers at absolute positions of the endless stream."""
         epochs, within = np.divmod(positions, self.epoch_size)
-        result = np.empty_like(positions)
-        for epoch in np.unique(epochs):
-            chosen = epochs == epoch
-            draws = permute(within[chosen], size=self.epoch_size, key=(self._seed, 0, int(epoch)))
-            result[chosen] = self._of_draws(draws, epoch=int(epoch))
-        return result
-
-    def _of_draws(self, draws: Indices, *, epoch: int) -> Indices:
+        draws = permute(within, size=self.epoch_size, seed=self._seed, stream=0, passes=epochs)
         sources = np.searchsorted(self._first_draw, draws, side="right") - 1
         result = np.empty_like(draws)
         for source in np.unique(sources):
             chosen = sources == source
-            drawn = epoch * self._draws[source] + draws[chosen] - self._first_draw[source]
+            drawn = epochs[chosen] * self._draws[source] + draws[chosen] - self._first_draw[source]
             result[chosen] = self._first_sample[source] + self._of_source(drawn, source=int(source))
         return result
 
     def _of_source(self, drawn: Indices, *, source: int) -> Indices:
         """Positions in the source's own endless stream -> its sequences, each once in every pass."""
-        size = self._sizes[source]
-        passes, within = np.divmod(drawn, size)
-        result = np.empty_like(drawn)
-        for one_pass in np.unique(passes):
-            chosen = passes == one_pass
-            result[chosen] = permute(within[chosen], size=size, key=(self._seed, 1 + source, int(one_pass)))
-        return result
+        passes, within = np.divmod(drawn, self._sizes[source])
+        return permute(within, size=self._sizes[source], seed=self._seed, stream=1 + source, passes=passes)

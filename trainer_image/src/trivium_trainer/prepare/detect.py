@@ -61,7 +61,7 @@ def detect_format(source: DataSource, record: Record, *, recipe: Recipe) -> Form
             "MissingColumn",
             f"{field_of(source)}: {record.location} has no {' and no '.join(_columns(source, missing))}, which format "
             f"{source.format} needs; its columns are {', '.join(record.values)}.",
-            remedy=f"{_renames(names, missing)}set columns, or another format.",
+            remedy=_sentence(f"{_renames(names, missing)}set columns, or another format."),
         )
     return source.format
 
@@ -84,14 +84,14 @@ def _no_known_form(source: DataSource, record: Record, *, names: set[str], allow
     return data_error(
         "UnknownFormat",
         f"{field_of(source)}: columns {listed} match {known}. {record.location} is {excerpt(record.values)}.",
-        remedy=f"{_renames(names, missing)}set columns.",
+        remedy=_sentence(f"{_renames(names, missing)}set columns."),
     )
 
 
 def _distance(names: set[str], one: Format) -> float:
-    """Missing columns; one that has a likely stand-in counts half."""
+    """Missing columns; one that has a likely stand-in counts less than half: two such beat one without."""
     missing = [name for name in NEEDED[one] if name not in names]
-    return sum(0.5 if _stand_in(names, name) else 1.0 for name in missing) - len(set(NEEDED[one]) & names)
+    return sum(0.4 if _stand_in(names, name) else 1.0 for name in missing) - len(set(NEEDED[one]) & names)
 
 
 def _stand_in(names: set[str], wanted: str) -> str | None:
@@ -107,3 +107,7 @@ def _renames(names: set[str], missing: Collection[str]) -> str:
     """`Rename response to output, or ` - or nothing where no column looks like the missing one."""
     pairs = [f"{stand_in} to {name}" for name in missing if (stand_in := _stand_in(names, name)) is not None]
     return f"Rename {' and '.join(pairs)}, or " if pairs else ""
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,6 +1,10 @@
-"""Runs the parts: here where there is one, on the cluster's cores through Ray Data where there are more."""
+"""Runs the parts: on the cluster's cores through Ray Data, or here where that would be slower.
+
+The driver starts Ray for prepare only where the job asks for several workers.
+"""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +14,19 @@ from trivium_trainer.prepare.parts import Part, PartOutcome, Tokenizing, process
 def process_parts(parts: Sequence[Part], how: Tokenizing, *, beat: Callable[[], None]) -> list[PartOutcome]:
     """The outcome of each part, in order. Parts whose shard is complete cost one look at their marker.
 
-    A single part stays in this process: a Ray worker would need longer to import the tokenizer than to use it.
+    A single part stays in this process even so: a Ray worker would need longer to import the tokenizer than to use it.
+    The first failure ends the work: later parts could only add another reason for the same end.
     """
-    if len(parts) == 1:
-        return [process_part(parts[0], how, beat=beat)]
-    return _on_cluster(parts, how, beat=beat)
+    # Ray's import costs a second, and where nobody has imported it nobody has initialized it.
+    ray = sys.modules.get("ray")
+    if len(parts) > 1 and ray is not None and ray.is_initialized():
+        return _on_cluster(parts, how, beat=beat)
+    outcomes: list[PartOutcome] = []
+    for part in parts:
+        outcomes.append(process_part(part, how, beat=beat))
+        if outcomes[-1].failure is not None:
+            break
+    return outcomes
 
 
 def _on_cluster(parts: Sequence[Part], how: Tokenizing, *, beat: Callable[[], None]) -> list[PartOutcome]:
