@@ -82,6 +82,14 @@ def _attempt(config: RunConfig, termination: Termination, work: Work) -> End:
     if before is not None and before.outcome == "complete":
         log.info("stage %s is complete since an earlier attempt", config.stage)
         return End(record=before, stage=stage, is_replay=True)
+    log.info(
+        "stage %s of %s %s/%s: run directory %s",
+        config.stage,
+        config.job.kind,
+        config.job.namespace,
+        config.job.name,
+        stage.root.parent,
+    )
     attempt = begin_attempt(stage, f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}")
     termination.on_ask(attempt.stop.touch)
     outcome = _start_and_wait(config, attempt, termination, work)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ def ray_cluster() -> Iterator[None]:
     import ray  # noqa: PLC0415  a stage without Ray does not wait for the import
 
     address = os.environ.get("RAY_ADDRESS", "local")
+    if address == "local":
+        # A process that watches for drained nodes; this machine is the only node.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        # Else Ray makes a token of its own and keeps it in the home directory.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     settings = json.loads(os.environ.get(LOCAL_SETTINGS_VARIABLE, "{}")) if address == "local" else {}
     began = time.monotonic()
     try:
@@ -32,7 +39,7 @@ def ray_cluster() -> Iterator[None]:
         raise TrainingError(
             FailureClass.INFRASTRUCTURE,
             "RayUnavailable",
-            f"no Ray cluster at {address}: {error}"[:500],
+            f"no Ray cluster at {address}: {error}"[:500] + ".",
             remedy="Look at the head pod's log; a new attempt starts a new cluster.",
         ) from error
     log.info("Ray ready in %.1f s", time.monotonic() - began)

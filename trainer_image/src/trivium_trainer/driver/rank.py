@@ -1,6 +1,7 @@
 """What runs in each Ray Train worker: one rank of one start, around the recipe's `train_worker`."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,8 @@ def _run_in_session(task: RankTask, context: Any, rank: int) -> dict[str, Any]:
         "local_rank": context.get_local_rank(),
     }
     session = RankSession(config, task.attempt, **ranks)
+    log.info("start %d: rank %d of %d is up", session.start, rank, session.world_size)
+    began = time.monotonic()
     try:
         join_process_group(
             **ranks,
@@ -75,6 +78,7 @@ def _run_in_session(task: RankTask, context: Any, rank: int) -> dict[str, Any]:
             gpu=config.parallelism.gpus_per_worker > 0,
             timeout_seconds=config.recovery.hang_timeout_seconds * COLLECTIVE_TIMEOUT_FACTOR,
         )
+        log.info("joined the process group in %.1f s", time.monotonic() - began)
         outcome = _train(task, session)
         leave_process_group()
         return {"outcome": outcome, "step": session.state.report(0).step}

@@ -9,12 +9,9 @@ from trivium_trainer.config import Parallelism, RunConfig
 from trivium_trainer.driver.classify import classify
 from trivium_trainer.driver.cluster import ray_cluster, require_local_capacity
 from trivium_trainer.driver.ledger import Attempt
-from trivium_trainer.driver.rank import RankTask, TrainFunction, run_rank
+from trivium_trainer.driver.rank import RankTask, TrainFunction
 from trivium_trainer.driver.stage_result import StageFailedError, StageResult
 from trivium_trainer.failure import Failure, FailureClass, TrainingError
-
-CONTROLLER_FAILURE_LIMIT = 3
-"""Worker groups that never came up (a node lost while it started); a guess that bounds Ray's endless default."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +27,7 @@ def train_stage(config: RunConfig, attempt: Attempt, *, train: TrainFunction | N
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", timeout)
     # Ray Train pulls in pandas and ray.data (some two seconds): loaded while ray.init waits for its processes.
     preload = threading.Thread(
-        target=importlib.import_module, args=("ray.train.v2.api.data_parallel_trainer",), daemon=True
+        target=importlib.import_module, args=("trivium_trainer.driver.ray_trainer",), daemon=True
     )
     preload.start()
     with ray_cluster():
@@ -47,35 +44,10 @@ def count_ranks(parallelism: Parallelism) -> int:
 
 def _fit(task: RankTask, parallelism: Parallelism) -> StageResult:
     # ray.train imports pandas and ray.data: seconds, so never where nothing is trained.
-    import ray.train  # noqa: PLC0415
+    from trivium_trainer.driver.ray_trainer import build_trainer  # noqa: PLC0415
 
-    # Ray 2.60 exports this class only as the base of TorchTrainer, whose module imports torch.
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer  # noqa: PLC0415
-
-    from trivium_trainer.driver.process_group import ProcessGroupConfig  # noqa: PLC0415
-    from trivium_trainer.driver.restart_policy import RestartPolicy  # noqa: PLC0415
-
-    gpu = parallelism.gpus_per_worker > 0
-    trainer = DataParallelTrainer(
-        run_rank,
-        train_loop_config={"task": task},
-        backend_config=ProcessGroupConfig(),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=count_ranks(parallelism),
-            use_gpu=gpu,
-            resources_per_worker={"CPU": parallelism.cpus_per_rank, **({"GPU": 1} if gpu else {})},
-        ),
-        run_config=ray.train.RunConfig(
-            name=task.attempt.name,
-            storage_path=str(task.attempt.stage.attempts),
-            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=CONTROLLER_FAILURE_LIMIT),
-            callbacks=[RestartPolicy(task.attempt)],
-            # Ray Train's errors are ours to tell: the ranks and the callback log each with its class.
-            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
-        ),
-    )
     try:
-        result = trainer.fit()
+        result = build_trainer(task, parallelism, ranks=count_ranks(parallelism)).fit()
     except Exception as error:
         raise StageFailedError(explain_fit_error(error)) from error
     return StageResult(**result.return_value)

@@ -1,0 +1,52 @@
+"""Ray Train's trainer, set up for one attempt. Importing this imports ray.train (pandas and ray.data: some seconds)."""
+
+from typing import Any
+
+import ray.train
+
+# Ray 2.60 exports this class only as the base of TorchTrainer, whose module imports torch.
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from trivium_trainer.config import Parallelism
+from trivium_trainer.driver.process_group import ProcessGroupConfig
+from trivium_trainer.driver.rank import RankTask, run_rank
+from trivium_trainer.driver.restart_policy import RestartPolicy
+
+CONTROLLER_FAILURE_LIMIT = 3
+"""Worker groups that never came up (a node lost while it started); a guess that bounds Ray's endless default."""
+
+
+class AttemptTrainer(DataParallelTrainer):
+    """Without Ray's PlacementGroupCleaner, a process that outlives the controller to free its placement group.
+
+    Here the cluster ends with the attempt. The cleaner asks the state API every second and complains in our log where
+    there is no dashboard. Ray 2.60: private name, guarded by tests/training/test_driver_ray_contract.py.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [callback for callback in callbacks if type(callback).__name__ != "PlacementGroupCleanerCallback"]
+
+
+def build_trainer(task: RankTask, parallelism: Parallelism, *, ranks: int) -> AttemptTrainer:
+    """One worker a rank; endless retries for Ray, which RestartPolicy ends; no checkpoint is ever given to Ray."""
+    gpu = parallelism.gpus_per_worker > 0
+    return AttemptTrainer(
+        run_rank,
+        train_loop_config={"task": task},
+        backend_config=ProcessGroupConfig(),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=ranks,
+            use_gpu=gpu,
+            resources_per_worker={"CPU": parallelism.cpus_per_rank, **({"GPU": 1} if gpu else {})},
+        ),
+        run_config=ray.train.RunConfig(
+            # A name of its own for each attempt: Ray would restore what it knows under an old one.
+            name=task.attempt.name,
+            storage_path=str(task.attempt.stage.attempts),
+            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=CONTROLLER_FAILURE_LIMIT),
+            callbacks=[RestartPolicy(task.attempt)],
+            # Ray Train's errors are ours to tell: the ranks and the callback log each with its class.
+            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
+        ),
+    )
