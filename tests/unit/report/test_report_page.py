@@ -184,7 +184,7 @@ def test_curves_are_thinned_to_six_hundred_points(tmp_path, jobs):
 def test_a_page_that_cannot_be_small_is_refused_with_the_way_out(tmp_path, jobs):
     huge = jobs[0].long(steps=10).of("x" * 60_000).write(tmp_path)
     with pytest.raises(ReportTooLargeError, match="Render fewer jobs at a time"):
-        render_report([huge] * 12)
+        render_report([huge] * 3)
 
 
 def test_the_same_files_give_the_same_bytes(chain):
@@ -306,3 +306,13 @@ def test_every_text_color_has_the_contrast_of_wcag_aa_in_light_and_in_dark(page)
             for ink in ("ink", "soft", "one", "two", "three", "zero", "second", "good", "bad", "warn"):
                 low, high = sorted((luminance(colors[ground]), luminance(colors[ink])))
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (ground, ink)
+
+
+def test_a_perplexity_that_falls_far_gets_a_logarithmic_axis_and_a_flat_one_does_not(page):
+    kinds = {
+        attrs["aria-label"].split(".")[0]: attrs["data-y-kind"]
+        for tag, attrs in page.elements
+        if "data-y-kind" in attrs
+    }
+    assert kinds["Held-out perplexity"] == kinds["Held-out answer perplexity"] == "log"
+    assert kinds["Perplexity of held-out chosen answers"] == kinds["Loss"] == "linear"

@@ -126,7 +126,7 @@ def test_characters_that_no_page_can_carry_are_replaced():
     assert clean({"a\x00": ["\ud800b", "c\n\td\x1b"]}) == {"a\ufffd": ["?b", "c\n\td\ufffd"]}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1), tail=st.binary(max_size=80))
 def test_no_cut_and_no_bytes_after_it_make_reading_fail(run, share, tail):
     whole = data_of(run).read_bytes()

@@ -60,13 +60,16 @@ def _held_out_perplexity(stage: StageReport, *, key: str) -> list[LineChart]:
     if max((len(one.points) for one in series), default=0) < 3:
         return []
     recipe = stage.run.recipe if stage.run is not None else ""
+    values = [y for one in series for _, y in finite(one.points)]
+    # Half a decade is where a linear axis begins to hide the end of a fall, and below it a logarithmic one hides all.
+    is_wide = bool(values) and min(values) > 0 and max(values) > 5 * min(values)
     return [
         LineChart(
             key=key,
             title=perplexity_of(recipe),
-            unit="logarithmic",
+            unit="per token, logarithmic" if is_wide else "per token",
             series=series,
-            log=True,
+            log=is_wide,
         )
     ]
 
