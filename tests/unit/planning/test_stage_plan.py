@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trivium.api.plan_status import Plan, SizePlan
@@ -261,3 +261,88 @@ def test_shrinking_keeps_every_product_and_ends(micro, accumulation, worlds):
         plan, times = smaller, times + 1
     assert all(s.micro_batch_size == 1 for s in plan.sizes)
     assert times <= 7
+
+
+LLAMA_70B = {
+    "model_type": "llama",
+    "hidden_size": 8192,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "intermediate_size": 28672,
+    "vocab_size": 128256,
+    "tie_word_embeddings": False,
+}
+LORA = {"adapter": {"lora": {"rank": 16}}}
+KNOWN = [
+    # What is known to run, and what is known not to: full fine-tuning of 8B takes 16 bytes a parameter, 128 GB.
+    ("8b", {}, {}, 1, False),
+    ("8b", {}, {}, 8, True),
+    ("8b", LORA, {}, 1, True),
+    ("8b", {"adapter": {"quantization": "nf4"}, "data": {"maxLength": 1024}}, {"gpu": {"memory": "24Gi"}}, 1, True),
+    ("8b", {"adapter": {}, "data": {"maxLength": 4096}}, {"gpu": {"memory": "16Gi"}}, 1, False),
+    ("70b", {}, {}, 8, False),
+    ("70b", LORA, {}, 8, True),
+]
+
+
+@pytest.mark.parametrize(("model", "spec", "machine", "gpus", "fits"), KNOWN)
+def test_known_runs_fit_where_they_are_known_to(
+    make_job, make_profile, make_inspection, model, spec, machine, gpus, fits
+):
+    job = make_job("SFTJob", **spec, compute={"gpusPerWorker": gpus})
+    seen = {"architecture": LLAMA_70B, "parameters": 70_553_706_496} if model == "70b" else {}
+    inspection = make_inspection("8b", max_length=job.spec.data.max_length, **seen)
+    plan = _train(job, make_profile("h100", **machine), inspection)
+    assert isinstance(plan, Plan if fits else Refusal), plan
+
+
+@given(
+    workers=st.integers(1, 8),
+    gpus=st.sampled_from([1, 2, 4, 8]),
+    per_rank=st.integers(1, 24),
+    length=st.sampled_from([128, 1000, 4096, 32768]),
+    kind=st.sampled_from(["SFTJob", "PreferenceJob"]),
+    adapter=st.booleans(),
+    model=st.sampled_from(["tiny", "8b"]),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_every_plan_cuts_the_batch_exactly_and_fits_by_its_own_numbers(
+    make_job, make_profile, make_inspection, workers, gpus, per_rank, length, kind, adapter, model
+):
+    batch = workers * gpus * per_rank
+    job = make_job(
+        kind,
+        compute={"workers": workers, "gpusPerWorker": gpus},
+        optimization={"globalBatchSize": batch},
+        data={"maxLength": length},
+        **(LORA if adapter else {}),
+    )
+    plan = _train(job, make_profile("h100"), make_inspection(model, max_length=length))
+    if isinstance(plan, Refusal):
+        assert plan.field == "spec.compute"
+        return
+    assert [a * b * c for a, b, c in _sizes(plan)] == [batch]
+    assert plan.memory_per_gpu.needed <= plan.memory_per_gpu.available
+    assert Plan.model_validate_json(plan.model_dump_json(by_alias=True)) == plan
+    assert all(len(note) <= 1024 for note in plan.notes)
+
+
+def test_more_memory_never_makes_a_plan_worse(make_job, make_profile, make_inspection):
+    previous = None
+    for memory in ("40Gi", "80Gi", "141Gi", "288Gi"):
+        plan = _train(make_job("SFTJob"), make_profile("h100", gpu={"memory": memory}), make_inspection("8b"))
+        assert isinstance(plan, Plan)
+        if previous is not None:
+            assert plan.zero_stage <= previous.zero_stage
+        previous = plan
+
+
+def test_the_notes_say_what_the_planner_chose_and_why(make_job, make_profile, make_inspection):
+    plan = _train(make_job("PreferenceJob", adapter={}), make_profile("h100", features=[]), make_inspection("8b"))
+    notes = " ".join(plan.notes)
+    assert "the least communication that fits" in notes
+    assert "adapter switched off" in notes
+    assert "names no feature flash-attention-2" in notes
+    assert "40% of the peak" in notes
+    assert _train(make_job("SFTJob"), make_profile("h100"), None).notes[0].startswith("Provisional")

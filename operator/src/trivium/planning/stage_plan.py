@@ -16,6 +16,7 @@ from trivium.planning.fit import Fit, FitRequest, find_fit, smallest_need
 from trivium.planning.length import steps_of_epochs, steps_of_tokens
 from trivium.planning.machines import Machines, prepare_workers, training_machines
 from trivium.planning.memory import GIB, MemoryBreakdown, Workload
+from trivium.planning.notes import explain
 from trivium.planning.policy import check_policy, resolve_runs
 from trivium.planning.precision import Precision, resolve_precision
 from trivium.planning.refusal import PlanError, Refusal
@@ -47,6 +48,8 @@ def plan_stage(
         )
     except PlanError as error:
         return error.refusal
+    if stage == "train":
+        plan = plan.model_copy(update={"notes": explain(plan, job=job, profile=profile)})
     return plan if previous is None else _with_frozen(plan, previous=previous)
 
 
