@@ -102,7 +102,9 @@ def _failure(status: Mapping[str, Any], attempts: list[Mapping[str, Any]]) -> Fa
     if status.get("phase") != "Failed":
         return None
     failure = (attempts[-1].get("failure") or {}) if attempts else {}
-    failed = next((c for c in status.get("conditions") or () if c["type"] == "Failed" and c["status"] == "True"), {})
+    failed: Mapping[str, Any] = next(
+        (c for c in status.get("conditions") or () if c["type"] == "Failed" and c["status"] == "True"), {}
+    )
     return FailureView(
         failure_class=failure.get("class") or _class_of_reason(failed.get("reason", "")),
         reason=failure.get("reason") or failed.get("reason", "Failed"),
