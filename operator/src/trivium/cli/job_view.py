@@ -102,9 +102,8 @@ def _failure(status: Mapping[str, Any], attempts: list[Mapping[str, Any]]) -> Fa
     if status.get("phase") != "Failed":
         return None
     failure = (attempts[-1].get("failure") or {}) if attempts else {}
-    failed: Mapping[str, Any] = next(
-        (c for c in status.get("conditions") or () if c["type"] == "Failed" and c["status"] == "True"), {}
-    )
+    conditions: list[Mapping[str, Any]] = status.get("conditions") or []
+    failed: Mapping[str, Any] = next((c for c in conditions if (c["type"], c["status"]) == ("Failed", "True")), {})
     return FailureView(
         failure_class=failure.get("class") or _class_of_reason(failed.get("reason", "")),
         reason=failure.get("reason") or failed.get("reason", "Failed"),

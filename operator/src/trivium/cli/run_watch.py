@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from trivium.cli.display import Display
 from trivium.cli.errors import CommandError
-from trivium.cli.exit_codes import ExitCode, exit_code_of
+from trivium.cli.exit_codes import ExitCode
+from trivium.cli.failure_codes import exit_code_of
 from trivium.cli.job_address import address_of
 from trivium.cli.job_view import JobView, view_job
 from trivium.cli.log_tail import LogTail
