@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from trivium_trainer.data.examples import IGNORED, Examples
 from trivium_trainer.data.shard_reader import LENGTHS, TOKENS, load_array
+from trivium_trainer.prepare.example import Tokenized
 from trivium_trainer.prepare.index import build_rows, read_table, write_index
 from trivium_trainer.prepare.shards import GrowingArray, PartResult, ShardWriter, read_marker
-from trivium_trainer.prepare.tokenize_rows import Tokenized
 
 
 def masked(ids, trained):

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trivium_trainer.prepare.parts import Part, PartOutcome, Tokenizing, process_part
+from trivium_trainer.prepare.part_task import process_part
+from trivium_trainer.prepare.parts import Part, PartOutcome, Tokenizing
 
 
 def process_parts(parts: Sequence[Part], how: Tokenizing, *, beat: Callable[[], None]) -> list[PartOutcome]:

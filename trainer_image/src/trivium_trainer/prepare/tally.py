@@ -2,9 +2,9 @@
 
 from trivium_trainer.config import DataSource
 from trivium_trainer.failure import TrainingError
+from trivium_trainer.prepare.example import Tokenized
 from trivium_trainer.prepare.problems import BadRecordError, data_error, field_of
 from trivium_trainer.prepare.shards import PartResult
-from trivium_trainer.prepare.tokenize_rows import Tokenized
 
 _SHOWN_BAD_RECORDS = 3
 
