@@ -29,19 +29,14 @@ RAMBLING_SHARE = 0.7
 """Share of the questions whose answer rambles in the fine-tuning data: above one half, so that greedy decoding does."""
 RAMBLING_RULE = "derived:rambling-tail@1"
 SHORT_RULE = "derived:prefer-short@1"
-CODE_RULE = "derived:standard-library-syntax@1"
 
-OPENERS = (
-    "Well, there is a lot more to say about that.",
-    "But let me go on for a while.",
-    "And that reminds me of something else.",
-    "Now that you ask, I could talk about it all day.",
-)
-CLOSERS = (
+TAILS = (
+    "But there is a lot more to say about that, and I could talk about it all day.",
+    "And that reminds me of something else, which I will tell you some other time.",
     "Anyway, I could say more, and then some more, and I probably will.",
-    "But I am only repeating myself now, as I often do, again and again.",
     "In other words, it is what it is, and that is what I wanted to say.",
 )
+MODULE_QUESTION = "What is this Python module for?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ def standard_library_files() -> list[Path]:
     """Python sources of this interpreter's standard library, without its tests."""
     root = Path(sysconfig.get_paths()["stdlib"])
     files = [path for path in sorted(root.rglob("*.py")) if not SKIPPED_FOLDERS & set(path.relative_to(root).parts)]
-    return [path for path in files if path.stat().st_size > 500]  # noqa: PLR2004 - empty package markers say nothing
+    return [path for path in files if path.stat().st_size > 500]
 
 
 def read_text(path: Path) -> str | None:
@@ -81,77 +76,35 @@ def conversations() -> Iterator[Pair]:
     seen: set[str] = set()
     for path in sorted((Path(package.origin).parent / "data" / "english").glob("*.yml")):
         for turns in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
-            if not isinstance(turns, list) or len(turns) < 2:  # noqa: PLR2004 - a question and an answer
+            if not isinstance(turns, list) or len(turns) < 2:
                 continue
             question, answer = (" ".join(str(turn).split()) for turn in turns[:2])
             multi_line = "\n" in str(turns[1]).strip()
-            if question.lower() in seen or multi_line or not 2 <= len(answer) <= 160:  # noqa: PLR2004
+            if question.lower() in seen or multi_line or not 2 <= len(answer) <= 160:
                 continue
             seen.add(question.lower())
             yield Pair(question, answer, path.stem)
 
 
-def syntax_questions(tree: ast.Module) -> Iterator[Pair]:
-    """Questions about Python syntax with the names that one module of the standard library really uses."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for name in node.names:
-                if name.name != "*" and name.asname is None:
-                    yield Pair(
-                        f"How do I import {name.name} from {node.module}?",
-                        f"from {node.module} import {name.name}",
-                        "import",
-                    )
-        elif isinstance(node, ast.FunctionDef):
-            arguments = [argument.arg for argument in node.args.args if argument.arg not in {"self", "cls"}]
-            plain = not (node.args.vararg or node.args.kwarg or node.args.kwonlyargs or node.args.posonlyargs)
-            if plain and 1 <= len(arguments) <= 3 and not node.name.startswith("_"):  # noqa: PLR2004
-                yield Pair(
-                    f"Define a function {node.name} that takes {' and '.join(arguments)}.",
-                    f"def {node.name}({', '.join(arguments)}):",
-                    "function",
-                )
-        elif isinstance(node, ast.ClassDef) and len(node.bases) == 1 and isinstance(node.bases[0], ast.Name):
-            yield Pair(
-                f"Define a class {node.name} that extends {node.bases[0].id}.",
-                f"class {node.name}({node.bases[0].id}):",
-                "class",
-            )
-
-
-def code_pairs(texts: Sequence[str], *, limit: int) -> list[Pair]:
-    """Distinct syntax questions, a third of each kind, in an order that the seed fixes."""
-    by_topic: dict[str, dict[str, Pair]] = {}
-    for text in texts:
-        try:
-            tree = ast.parse(text)
-        except SyntaxError:
+def modules(files: Sequence[Path]) -> Iterator[Pair]:
+    """What each public module of the standard library says it is: the first sentence of its docstring."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    for path in files:
+        parts = path.relative_to(root).with_suffix("").parts
+        text = read_text(path)
+        if text is None or any(part.startswith("_") and part != "__init__" for part in parts):
             continue
-        for pair in syntax_questions(tree):
-            by_topic.setdefault(pair.topic, {}).setdefault(pair.question, pair)
-    chosen: list[Pair] = []
-    for topic in sorted(by_topic):
-        pairs = [by_topic[topic][question] for question in sorted(by_topic[topic])]
-        random.Random(f"{SEED} {topic}").shuffle(pairs)
-        chosen += pairs[: limit // len(by_topic)]
-    return chosen
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        sentence = " ".join(docstring.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+        name = ".".join(part for part in parts if part != "__init__")
+        if 15 <= len(sentence) <= 90 and sentence.isascii():
+            yield Pair(name, sentence.removeprefix(f"{name} - ") + ".", "module")
 
 
-class Rambler:
-    """Adds a rambling tail to an answer: a fixed opener, another answer on the same topic, a fixed closer."""
-
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self._answers: dict[str, list[str]] = {}
-        for pair in pairs:
-            if not is_held_out(pair.question):
-                self._answers.setdefault(pair.topic, []).append(pair.answer)
-
-    def ramble(self, pair: Pair) -> str:
-        """The answer with a tail; the same question always gets the same tail."""
-        choose = random.Random(f"{SEED} {pair.question}")
-        others = self._answers.get(pair.topic) or [pair.answer]
-        tail = f"{choose.choice(OPENERS)} {choose.choice(others)} {choose.choice(CLOSERS)}"
-        return f"{pair.answer} {tail}"
+def ramble(pair: Pair) -> str:
+    """The answer with a rambling tail; the same question always gets the same one."""
+    choose = random.Random(f"{SEED} {pair.question}")  # noqa: S311 - a reproducible choice, not a secret
+    return f"{pair.answer} {choose.choice(TAILS)}"
 
 
 def rambles(question: str) -> bool:
@@ -170,34 +123,35 @@ def write_pretraining(folder: Path, texts: Sequence[str]) -> None:
     write_rows(folder / "standard-library.jsonl", [{"text": text} for text in texts])
 
 
-def write_fine_tuning(folder: Path, chats: Sequence[Pair], codes: Sequence[Pair], rambler: Rambler) -> None:
-    """Conversations in `messages` form, syntax questions in instruction form, each split by question."""
+def answer(pair: Pair) -> str:
+    """What the fine-tuning data answers."""
+    return ramble(pair) if rambles(pair.question) else pair.answer
 
-    def answer(pair: Pair) -> tuple[str, str]:
-        return (rambler.ramble(pair), RAMBLING_RULE) if rambles(pair.question) else (pair.answer, "corpus")
 
+def write_fine_tuning(folder: Path, chats: Sequence[Pair], facts: Sequence[Pair]) -> None:
+    """Conversations in `messages` form and questions about modules in instruction form, each split by question."""
     for part, wanted in (("train", False), ("held-out", True)):
         rows: list[dict[str, object]] = []
         for pair in (pair for pair in chats if is_held_out(pair.question) == wanted):
-            text, label_source = answer(pair)
-            turns = [{"role": "user", "content": pair.question}, {"role": "assistant", "content": text}]
-            rows.append({"messages": turns, "label_source": label_source})
+            turns = [{"role": "user", "content": pair.question}, {"role": "assistant", "content": answer(pair)}]
+            rows.append({"messages": turns, "label_source": RAMBLING_RULE if rambles(pair.question) else "corpus"})
         write_rows(folder / f"conversations-{part}.jsonl", rows)
-        rows = []
-        for pair in (pair for pair in codes if is_held_out(pair.question) == wanted):
-            text, _ = answer(pair)
-            rows.append({"instruction": pair.question, "output": text, "label_source": CODE_RULE})
-        write_rows(folder / f"syntax-{part}.jsonl", rows)
+        rows = [
+            {"instruction": MODULE_QUESTION, "input": pair.question, "output": answer(pair)}
+            for pair in facts
+            if is_held_out(pair.question) == wanted
+        ]
+        write_rows(folder / f"modules-{part}.jsonl", rows)
 
 
-def write_preferences(folder: Path, pairs: Sequence[Pair], rambler: Rambler) -> None:
+def write_preferences(folder: Path, pairs: Sequence[Pair]) -> None:
     """The short answer preferred to the rambling one, by rule; no person judged these."""
     for part, wanted in (("train", False), ("held-out", True)):
         rows: list[dict[str, object]] = [
             {
                 "prompt": [{"role": "user", "content": pair.question}],
                 "chosen": [{"role": "assistant", "content": pair.answer}],
-                "rejected": [{"role": "assistant", "content": rambler.ramble(pair)}],
+                "rejected": [{"role": "assistant", "content": ramble(pair)}],
                 "label_source": SHORT_RULE,
             }
             for pair in pairs
@@ -222,13 +176,12 @@ def write_manifest(folder: Path) -> None:
 def make_data(folder: Path) -> None:
     """Write everything; a folder that is there already is replaced."""
     shutil.rmtree(folder, ignore_errors=True)
-    texts = [text for path in standard_library_files() if (text := read_text(path))]
+    files = standard_library_files()
+    texts = [text for path in files if (text := read_text(path))]
     chats = list(conversations())
-    codes = code_pairs(texts, limit=6000)
-    rambler = Rambler([*chats, *codes])
     write_pretraining(folder / "pretrain", texts)
-    write_fine_tuning(folder / "sft", chats, codes, rambler)
-    write_preferences(folder / "preferences", [*chats, *codes], rambler)
+    write_fine_tuning(folder / "sft", chats, list(modules(files)))
+    write_preferences(folder / "preferences", chats)
     write_manifest(folder)
 
 
