@@ -51,7 +51,8 @@ def _planned(old: JobStatus, new: JobStatus) -> _Told:
             f"Stage {stage.name}: {stage.plan.workers} workers, {stage.plan.gpus} GPUs, {stage.plan.total_steps} steps",
         )
         for stage in new.stages
-        if stage.plan is not None and not stage.plan.provisional and stage.plan != before.get(stage.name)
+        if stage.name != "prepare" and stage.plan is not None and not stage.plan.provisional
+        if stage.plan != before.get(stage.name)
     ]
 
 

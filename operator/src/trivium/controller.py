@@ -151,7 +151,7 @@ class Controller:
         if is_urgent(status, snapshot):
             self._queue.add(key)
         else:
-            due = progress_due_at(status, snapshot, interval=self._settings.limits.progress_interval)
+            due = progress_due_at(status, interval=self._settings.limits.progress_interval)
             self._queue.add_at(key, due or self._clock.now())
         if report.end is not None:
             status, attempt = await self._recorded(key, attempt, snapshot)

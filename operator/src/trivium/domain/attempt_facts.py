@@ -14,7 +14,7 @@ from trivium.domain.observation import Observation
 from trivium.domain.progress_facts import estimate_goodput, read_progress
 from trivium.domain.ray_job_state import ENDED
 from trivium.domain.report import ReportSnapshot
-from trivium.domain.run_layout import place, run_path
+from trivium.domain.run_layout import place, run_path, stage_output
 from trivium.domain.situation import update, with_last_attempt, with_stage
 
 OUTCOMES = {"complete": "Complete", "failed": "Failed", "stopped": "Stopped"}
@@ -37,8 +37,8 @@ def fold_facts(
     snapshot = observation.report
     if snapshot is None or snapshot.report.stage != attempt.stage:
         return status
-    due = progress_due_at(status, snapshot, interval=interval)
-    if is_urgent(status, snapshot) or observation.state in ENDED or (due is not None and due <= now):
+    due = progress_due_at(status, interval=interval)
+    if is_urgent(status, snapshot) or observation.state in ENDED or due is None or due <= now:
         status = _fold_report(status, snapshot, job=job, observation=observation)
     return status
 
@@ -54,14 +54,10 @@ def is_urgent(status: JobStatus, snapshot: ReportSnapshot) -> bool:
     )
 
 
-def progress_due_at(status: JobStatus, snapshot: ReportSnapshot, *, interval: timedelta) -> datetime | None:
-    """When the newest report may be written for its progress alone; None if status holds it already."""
+def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | None:
+    """When progress alone is next worth a write; None if it is at once."""
     updated_at = status.progress.updated_at if status.progress is not None else None
-    if updated_at is None:
-        return snapshot.received_at.replace(microsecond=0)
-    if snapshot.received_at.replace(microsecond=0) <= updated_at:
-        return None
-    return updated_at + interval
+    return None if updated_at is None else updated_at + interval
 
 
 def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, observation: Observation) -> JobStatus:
@@ -74,6 +70,7 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
         restarts=max(attempt.restarts, report.restarts),
         **_last_word(attempt, report.end),
     )
+    status = _fold_output(status, report.end, job=job)
     if restarts:
         budget = status.restart_budget.model_copy(
             update={"spent": status.restart_budget.spent + restarts, "last_failure_at": _whole(snapshot.received_at)}
@@ -88,6 +85,17 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     return _fold_checkpoint(
         update(status, goodput=estimate_goodput(status, until=snapshot.received_at)), snapshot, job=job
     )
+
+
+def _fold_output(status: JobStatus, end: EndRecord | None, *, job: Job) -> JobStatus:
+    """The output of a stage as soon as it is said to be complete: its digest is in no other place of ours."""
+    name = status.attempts[-1].stage
+    stage = next((one for one in status.stages if one.name == name), None)
+    if end is None or end.outcome != "complete" or end.stage != name or stage is None or stage.plan is None:
+        return status
+    if stage.output is not None and (stage.output.digest or not end.output_digest):
+        return status
+    return with_stage(status, name, output=stage_output(job, stage.plan, stage=name, digest=end.output_digest))
 
 
 def _fold_checkpoint(status: JobStatus, snapshot: ReportSnapshot, *, job: Job) -> JobStatus:

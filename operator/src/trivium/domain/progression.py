@@ -8,6 +8,7 @@ from trivium.api.plan_status import Plan
 from trivium.api.status import Attempt, Phase
 from trivium.domain.attempt_facts import progress_due_at
 from trivium.domain.profile import resolve_profile
+from trivium.domain.progress_facts import read_progress
 from trivium.domain.situation import Situation, micro_batch_size
 from trivium.domain.stop import deadline_failure
 from trivium.domain.verdict import Begin, Finish, Hold, Keep, Verdict
@@ -68,4 +69,6 @@ def progress_at(situation: Situation) -> datetime | None:
     snapshot = situation.observation.report
     if situation.living is None or snapshot is None:
         return None
-    return progress_due_at(situation.status, snapshot, interval=situation.limits.progress_interval)
+    status = situation.status
+    progress = read_progress(snapshot, status=status, job=situation.job, profiles=situation.observation.profiles)
+    return progress_due_at(status, interval=situation.limits.progress_interval) if progress != status.progress else None

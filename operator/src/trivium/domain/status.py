@@ -148,7 +148,7 @@ def _complete_stage(situation: Situation, status: JobStatus, verdict: End) -> Jo
     stage = next(stage for stage in status.stages if stage.name == name)
     if stage.plan is None:
         return with_stage(status, name, state="Succeeded")
-    output = stage_output(situation.job, stage.plan, stage=name, digest=verdict.digest)
+    output = stage.output or stage_output(situation.job, stage.plan, stage=name, digest=verdict.digest)
     if status.progress is not None:
         evaluation = {key: value for key, value in status.progress.metrics.items() if key.startswith("eval_")}
         output = output.model_copy(update={"evaluation": evaluation})
