@@ -59,10 +59,10 @@ def test_two_sources_in_one_claim_share_one_mount(attempt_of):
     assert config.data.train[1].columns == {"text": "body"}
 
 
-def test_prepare_is_told_no_length_and_as_many_processes_as_it_has_cores(attempt_of):
+def test_prepare_is_told_no_length_and_how_many_pods_it_has(attempt_of):
     config = _config(attempt_of("pretrain-prepare"))
     assert (config.optimization, config.parallelism) == (None, None)
-    assert config.data.prepare_workers == 2 * 4  # two pods of four cores
+    assert config.data.prepare_workers == 2
 
 
 def test_a_chained_job_starts_from_its_upstreams_model(attempt_of):

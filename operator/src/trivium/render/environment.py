@@ -23,8 +23,6 @@ _ALWAYS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
-    # The image's root is read-only: bytecode has nowhere to go.
-    "PYTHONDONTWRITEBYTECODE": "1",
     # The user has no entry in /etc/passwd; getpass.getuser() and torch's inductor ask for a name.
     "USER": "trivium",
     "HOME": paths.SCRATCH,
@@ -64,6 +62,6 @@ def ray_environment(attempt: AttemptInput, *, gpu: bool) -> list[Manifest]:
 
 def submitter_environment(profile: ComputeProfileSpec) -> list[Manifest]:
     """For the pod that hands the entrypoint to Ray and follows its log."""
-    own = {"HOME": paths.TEMPORARY, "USER": "trivium", "PYTHONDONTWRITEBYTECODE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {"HOME": paths.TEMPORARY, "USER": "trivium", "RAY_USAGE_STATS_ENABLED": "0"}
     merged = {**profile.pod.environment, **own}
     return [{"name": name, "value": merged[name]} for name in sorted(merged)]

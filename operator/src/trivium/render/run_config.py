@@ -113,7 +113,8 @@ def _data(attempt: AttemptInput) -> trainer.Data:
         packing=_PACKING[data.packing],
         loss=_loss(job),
         chat_template=None if isinstance(job, PretrainJob) else job.spec.data.chat_template,
-        prepare_workers=_prepare_workers(attempt),
+        # More than one: the trainer spreads the parts with Ray Data. In `train` nothing is prepared.
+        prepare_workers=attempt.plan.workers if attempt.stage == "prepare" else 1,
     )
 
 
@@ -125,13 +126,6 @@ def _loss(job: Job) -> Literal["assistant", "completion", "all"]:
             return job.spec.data.loss
         case PreferenceJob():
             return "completion"
-
-
-def _prepare_workers(attempt: AttemptInput) -> int:
-    """Processes that tokenize: the cores of all pods of the stage. In `train` nothing is prepared."""
-    if attempt.stage != "prepare":
-        return 1
-    return attempt.plan.workers * cpus_per_rank(attempt.profile, ranks=1)
 
 
 def _adapter(job: Job) -> trainer.Adapter | None:
