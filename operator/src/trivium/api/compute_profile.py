@@ -41,11 +41,11 @@ class Resources(Block):
     """What one pod asks for; requests and limits are the same."""
 
     cpu: Quantity
-    """Cores."""
+    """Cores, e.g. `16` or `200m`."""
     memory: Quantity
-    """Bytes."""
+    """Memory in bytes, e.g. `200Gi`."""
     ephemeral_storage: Quantity | None = None
-    """Bytes of local disk."""
+    """Local disk in bytes, e.g. `500Gi`."""
 
 
 class PeakTflops(Block):

@@ -38,7 +38,8 @@ class Dpo(Block):
         DpoLoss(type="sigmoid"),
     )
     """The terms of the loss; each type once."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    # Not `< 0.5`: for a whole number the API server cuts that bound to 0, and would refuse 0 (measured, 1.36).
+    label_smoothing: Annotated[float, Field(ge=0, le=0.49)] = 0.0
     """Share of labels that are assumed to be wrong. Acts only in robust and exo_pair."""
     reference: Literal["live", "precomputed"] = "live"
     """live: the reference runs beside the model. precomputed: its log-probabilities are computed once and kept in
