@@ -146,3 +146,10 @@ def test_a_sequence_that_does_not_exist_is_an_error(tmp_path):
     for number in (-1, 1):
         with pytest.raises(IndexError, match=f"sequence {number} of 1"):
             split.sequence(number)
+
+
+def test_a_writer_that_is_left_by_an_error_leaves_no_open_file_and_no_marker(tmp_path):
+    with pytest.raises(RuntimeError), ShardWriter(tmp_path / "s", vocabulary=9, segments=1, masked=False) as writer:
+        raise RuntimeError
+    assert all(array._file.closed for array in writer._arrays.values())
+    assert read_marker(tmp_path / "s") is None

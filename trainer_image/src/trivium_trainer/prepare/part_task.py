@@ -39,12 +39,6 @@ def _no_beat() -> None:
 
 
 def _make_shard(part: Part, how: Tokenizing, folder: Path, beat: Callable[[], None]) -> PartResult:
-    writer = ShardWriter(
-        folder,
-        vocabulary=how.vocabulary,
-        segments=3 if part.row_format == "preference" else 1,
-        masked=part.row_format not in {"preference", "text"},
-    )
     tally = Tally(
         part.source,
         skip_bad=how.data.on_bad_record == "skip",
@@ -52,15 +46,21 @@ def _make_shard(part: Part, how: Tokenizing, folder: Path, beat: Callable[[], No
     )
     tokenizer = _row_tokenizer(how.model_dump_json())
     rows = _read_rows(part, tally)
-    while batch := list(islice(rows, _BATCH_ROWS)):
-        beat()
-        for (location, row), example in zip(batch, _tokenized(tokenizer, batch), strict=True):
-            kept = tally.judge(location, example)
-            if kept is not None:
-                held_out = is_held_out(row.key, fraction=part.evaluation_fraction)
-                tally.count(kept, held_out=held_out)
-                writer.add(kept, held_out=held_out)
-    return writer.finish(tally.result())
+    with ShardWriter(
+        folder,
+        vocabulary=how.vocabulary,
+        segments=3 if part.row_format == "preference" else 1,
+        masked=part.row_format not in {"preference", "text"},
+    ) as writer:
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            beat()
+            for (location, row), example in zip(batch, _tokenized(tokenizer, batch), strict=True):
+                kept = tally.judge(location, example)
+                if kept is not None:
+                    held_out = is_held_out(row.key, fraction=part.evaluation_fraction)
+                    tally.count(kept, held_out=held_out)
+                    writer.add(kept, held_out=held_out)
+        return writer.finish(tally.result())
 
 
 def _tokenized(tokenizer: RowTokenizer, batch: Sequence[tuple[str, Row]]) -> Sequence[Tokenized | BadRecordError]:

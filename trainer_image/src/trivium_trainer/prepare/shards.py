@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -51,10 +51,11 @@ class GrowingArray:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).tobytes())
 
     def close(self) -> None:
-        """Write the final length."""
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+        """Write the final length. A second call does nothing."""
+        if not self._file.closed:
+            self._file.seek(0)
+            self._write_header()
+            self._file.close()
 
     def _write_header(self) -> None:
         shape = (self._rows,) if self._columns is None else (self._rows, self._columns)
@@ -63,7 +64,7 @@ class GrowingArray:
 
 
 class ShardWriter:
-    """One shard in the making. Nothing counts before `finish`."""
+    """One shard in the making. Nothing counts before `finish`; as a context it closes its files however it is left."""
 
     def __init__(self, folder: Path, *, vocabulary: int, segments: int, masked: bool) -> None:
         """segments: 1, or 3 for preferences. masked: whether examples say which tokens are trained."""
@@ -79,6 +80,13 @@ class ShardWriter:
         }
         if masked:
             self._arrays[TRAINED] = GrowingArray(folder / TRAINED, np.bool_)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for array in self._arrays.values():
+            array.close()
 
     def add(self, example: Tokenized, *, held_out: bool) -> None:
         for segment in example.segments:
