@@ -57,6 +57,9 @@ def watch_and_die(folder):
 
 def run(job, rank, world_size):
     session = RecordingSession(rank, world_size, job["options"])
+    if "truncate" in job["options"] and rank == 0:
+        damaged = Path(job["options"]["truncate"])
+        os.truncate(damaged, damaged.stat().st_size - 1)
     result = {"outcome": "complete"}
     try:
         train_worker(RunConfig.model_validate(job["config"]), session)

@@ -12,7 +12,7 @@ import torch
 from trivium_trainer.checkpoint.inventory import find_newest_sound, sweep_incomplete
 from trivium_trainer.checkpoint.marker import Marker
 from trivium_trainer.checkpoint.save import STATE_FOLDER, random_state_file
-from trivium_trainer.checkpoint.universal import UNIVERSAL_FOLDER, convert
+from trivium_trainer.checkpoint.universal import UNIVERSAL_FOLDER, convert, load_converted
 from trivium_trainer.engine import random_state
 from trivium_trainer.engine.loop import Position
 from trivium_trainer.engine.run import Run
@@ -71,11 +71,11 @@ def load_resume_point(run: Run, engine: Any, point: ResumePoint | None) -> Posit
     if point is None:
         random_state.seed_rank(run.optimization.seed, rank=run.ranks.rank)
         return Position()
-    engine.load_checkpoint(
-        str(point.folder),
-        tag=UNIVERSAL_FOLDER if point.universal else STATE_FOLDER,
-        load_module_strict=run.config.adapter is None,
-    )
+    strict = run.config.adapter is None  # with an adapter the frozen weights are not in the checkpoint
+    if point.universal:
+        load_converted(engine, point.folder, strict=strict)
+    else:
+        engine.load_checkpoint(str(point.folder), tag=STATE_FOLDER, load_module_strict=strict)
     states = random_state_file(point.folder, run.ranks.rank)
     if point.marker.world_size == run.ranks.world_size:
         # Our own file, digest checked; Python's and numpy's states are no tensors, so it is a pickle.

@@ -4,6 +4,7 @@ from typing import Any
 
 from trivium_trainer.checkpoint.resume import ResumePoint
 from trivium_trainer.engine.deepspeed_config import build_deepspeed_config
+from trivium_trainer.engine.random_state import seed_all_ranks_alike
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.zero_engine import build_engine, build_frozen_engine
 from trivium_trainer.failure import FailureClass, TrainingError
@@ -30,6 +31,7 @@ def build_trained_engine(run: Run, point: ResumePoint | None) -> Any:
     if run.parallelism.gradient_checkpointing:
         enable_gradient_checkpointing(model, zero_stage=run.zero_stage)
     if adapter is not None:
+        seed_all_ranks_alike(run.optimization.seed)  # the adapter starts from random numbers, too
         model = attach_lora(model, adapter.lora, added_token_ids=run.prepared.added_token_ids)
     engine = build_engine(model, run.optimization, deepspeed_config=config)
     if run.config.model.compile:
