@@ -29,6 +29,9 @@ class Mark:
     column: int
 
 
+_START = Mark(line=1, column=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One YAML document."""
@@ -106,36 +109,36 @@ def load_documents(path: Path | str) -> list[Document]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _error(file, Mark(line=1, column=1), f"The file cannot be read: {error}.", "Name a YAML file.") from error
+        raise _error(file, _START, f"The file cannot be read: {error}.", "Name a YAML file.") from error
     return parse_documents(text, file=file)
 
 
 def parse_documents(text: str, *, file: str) -> list[Document]:
     """The documents of a text. Raises ManifestFileError if it is no YAML that a cluster would take."""
+    try:
+        return list(_documents(text, file))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Mark(line=mark.line + 1, column=mark.column + 1) if mark else _START
+        raise _error(file, place, f"This is no valid YAML: {error.problem}.", "Correct it.") from error
+    except yaml.YAMLError as error:
+        raise _error(file, _START, f"This is no valid YAML: {error}.", "Correct it.") from error
+
+
+def _documents(text: str, file: str) -> Iterator[Document]:
     loader = _Loader(text)
-    documents = []
     try:
         while loader.check_node():
             node = loader.get_node()
-            if node is not None:
-                marks: dict[ValuePath, Mark] = {}
-                value = _Reader(loader, file, marks).read(node, ())
-                if value is None:
-                    continue
-                if not isinstance(value, dict):
-                    raise _error(
-                        file, _mark_of(node), "A manifest must be a block of fields.", "Begin with apiVersion."
-                    )
-                documents.append(Document(file=file, manifest=_settled(value), marks=marks))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Mark(line=mark.line + 1, column=mark.column + 1) if mark else Mark(line=1, column=1)
-        raise _error(file, place, f"This is no valid YAML: {error.problem}.", "Correct it.") from error
-    except yaml.YAMLError as error:
-        raise _error(file, Mark(line=1, column=1), f"This is no valid YAML: {error}.", "Correct it.") from error
+            marks: dict[ValuePath, Mark] = {}
+            value = None if node is None else _Reader(loader, file, marks).read(node, ())
+            if value is None:
+                continue
+            if not isinstance(value, dict):
+                raise _error(file, marks[()], "A manifest must be a block of fields.", "Begin with apiVersion.")
+            yield Document(file=file, manifest=_settled(value), marks=marks)
     finally:
         loader.dispose()
-    return documents
 
 
 def _settled(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from trivium.api import JOB_KINDS, ComputeProfile
+from trivium.api import JOB_KINDS, ComputeProfile, SFTJob, parse_job
 from trivium.api.block import Block
 from trivium.api.generate.files import KINDS
 from trivium.api.mutability import CHANGE_KEY
@@ -432,6 +432,32 @@ def test_the_api_server_fills_in_the_defaults_that_the_models_have(api_server, k
             want[pod]["cpu"] = made["spec"].get(pod, want[pod])["cpu"]
     (judged,) = api_server.judge([made])
     assert plain(judged["object"]["spec"]) == plain(want)
+
+
+def filled(schema: dict[str, Any]) -> Any:
+    """A value for every field of a schema."""
+    if "enum" in schema:
+        return schema["enum"][-1]
+    if "properties" in schema:
+        return {name: filled(child) for name, child in schema["properties"].items()}
+    if schema["type"] == "object":
+        return {"a": filled(schema["additionalProperties"]) if "additionalProperties" in schema else {"b": [None, 1]}}
+    if schema["type"] == "array":
+        return [filled(schema["items"])]
+    samples = {"integer": 1, "number": 0.5, "boolean": True}
+    if schema.get("format") == "date-time":
+        return "2026-11-23T14:34:00Z"
+    return samples.get(schema["type"]) or ("Aa" if schema.get("pattern", "").startswith("^[A-Z") else "a")
+
+
+def test_the_api_server_keeps_every_field_of_a_status_that_the_operator_writes(api_server):
+    status = parse_job(sft() | {"status": filled(structural_schema(SFTJob)["properties"]["status"])}).status
+    assert status is not None
+    written = status.model_dump(mode="json", by_alias=True)
+    assert None not in written.values()
+    (judged,) = api_server.judge([sft() | {"status": copy.deepcopy(written)}], old=[sft()])
+    assert judged["problems"] == []
+    assert plain(judged["object"]["status"]) == plain(written)
 
 
 def test_the_api_server_takes_every_example(api_server):
