@@ -81,10 +81,10 @@ def _print_attempts(status: Mapping[str, Any], console: Console) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", title="\nAttempts", title_justify="left")
     for name in ("NO", "STAGE", "OUTCOME", "STEPS", "STARTED", "WHY"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for one in attempts:
         failure = one.get("failure") or {}
-        why = f"{failure['class']}: {failure.get('message', '')}" if failure else ""
+        why = f"{failure['class']}, {failure.get('reason', '')}" if failure else ""
         steps = f"{one.get('firstStep', 0)} to {one.get('lastStep', 0)}" if one["stage"] != "prepare" else ""
         table.add_row(str(one["number"]), one["stage"], one.get("outcome") or "Running", steps, one["startedAt"], why)
     console.print(table)
@@ -94,9 +94,10 @@ def _print_events(job: Manifest, reader: StateReader, console: Console) -> None:
     events = reader.events(job)[-_EVENTS_SHOWN:]
     if not events:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title="\nEvents", title_justify="left")
-    for name in ("TIME", "TYPE", "REASON", "MESSAGE"):
-        table.add_column(name, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold", title="\nEvents", title_justify="left", expand=True)
+    table.add_column("TIME", min_width=len("00:00:00"))
+    table.add_column("REASON", min_width=max(len(event["reason"]) for event in events))
+    table.add_column("MESSAGE", no_wrap=True, overflow="ellipsis", ratio=1)
     for event in events:
-        table.add_row(event["at"][11:19], event["type"], event["reason"], event["message"])
+        table.add_row(event["at"][11:19], event["reason"], " ".join(event["message"].split()))
     console.print(table)

@@ -27,7 +27,8 @@ class LineDisplay:
             if self._shown.get(view.uid) != facts:
                 self._shown[view.uid] = facts
                 self._steps[view.uid] = (view.step, now)
-                self._print(view.job, self._change(view))
+                if view.message or view.phase != "Pending":  # a job that was just created has nothing to say
+                    self._print(view.job, self._change(view))
             elif self._progress_is_due(view, now):
                 self._steps[view.uid] = (view.step, now)
                 self._print(view.job, progress_text(view))

@@ -23,7 +23,7 @@ def place_order(verb: str, job: str, *, namespace: str, state: Path, **options: 
     """Have it carried out; the sentence to show. Raises CommandError if it was refused."""
     reader = StateReader(state)
     manifest = find_job(job, reader.jobs(), namespace=namespace)
-    folder = StateFolder(state)
+    folder = reader.folder
     at_work = lock_holder(folder.lock_file) is not None
     answer = ask(folder, {"verb": verb, "job": order_key(manifest), **options}, alone=carry_out_alone(folder))
     sentence = f"{address_of(manifest)} {answer.message}."

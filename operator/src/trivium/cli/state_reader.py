@@ -22,7 +22,8 @@ class StateReader:
     """Reads; never takes the lock."""
 
     def __init__(self, state: Path) -> None:
-        self.folder = StateFolder(state)
+        # Absolute: what lies in it becomes the targets of links and the environment of processes elsewhere.
+        self.folder = StateFolder(state.absolute())
 
     def jobs(self) -> list[Object]:
         """Every job, by kind and name. Raises CommandError if a file is damaged."""
