@@ -12,6 +12,13 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+ONE_RANK = {
+    "workers": 1,
+    "cpusPerRank": 0.5,
+    "sizes": [{"worldSize": 1, "microBatchSize": 2, "gradientAccumulation": 1}],
+}
+"""Where the number of ranks does not matter: each costs seconds of imports."""
+
 
 def test_a_run_completes_reports_rising_sequences_and_repeats_its_end_until_it_is_acknowledged(
     cluster, run_config, start_driver, receiver
@@ -59,7 +66,7 @@ def test_a_run_completes_reports_rising_sequences_and_repeats_its_end_until_it_i
 def test_a_dead_receiver_costs_no_step_and_gets_the_end_when_it_comes_back(cluster, run_config, start_driver, receiver):
     with receiver() as deaf:
         pass
-    config = run_config("deaf", progress=deaf.progress())
+    config = run_config("deaf", parallelism=ONE_RANK, progress=deaf.progress())
     run = start_driver(config, cluster.mount_root, address=cluster.address)
     watcher = threading.Thread(target=wait_for_file, args=(run,))
     watcher.start()
@@ -88,7 +95,7 @@ def test_the_command_to_stop_ends_a_run_between_steps_with_its_own_exit_code(
 
     with receiver(answer=answer) as endpoint:
         optimization = {"totalSteps": 100_000, "globalBatchSize": 2, "learningRate": 1e-3}
-        config = run_config("stopped", progress=endpoint.progress(), optimization=optimization)
+        config = run_config("stopped", parallelism=ONE_RANK, progress=endpoint.progress(), optimization=optimization)
         run = start_driver(config, cluster.mount_root, address=cluster.address)
         code, record, log = run.wait()
     assert (code, record.outcome, record.failure) == (90, "stopped", None), log
@@ -116,13 +123,30 @@ def test_sigterm_stops_at_a_step_and_is_told_as_preempted(cluster, run_config, s
     stepping = threading.Event()
     with receiver(answer=answer) as endpoint:
         optimization = {"totalSteps": 100_000, "globalBatchSize": 2, "learningRate": 1e-3}
-        config = run_config("terminated", progress=endpoint.progress(), optimization=optimization)
+        config = run_config("terminated", parallelism=ONE_RANK, progress=endpoint.progress(), optimization=optimization)
         run = start_driver(config, cluster.mount_root, address=cluster.address)
         assert stepping.wait(120), run.process.poll()
         run.process.send_signal(signal.SIGTERM)
         code, record, log = run.wait()
     assert (code, record.outcome, record.failure.failure_class) == (76, "stopped", "Preempted"), log
     assert record.step >= 2
+
+
+def test_a_config_that_cannot_be_parsed_ends_with_the_users_error_on_the_last_line(run_config, start_driver, tmp_path):
+    config = run_config("bad")
+    run = start_driver(config.model_copy(update={"recipe": "ppo"}), tmp_path, address="nowhere:1")
+    code, record, log = run.wait()
+    assert (code, record.failure.failure_class, record.failure.reason) == (64, "UserError", "InvalidRunConfig"), log
+
+
+def test_another_jobs_run_directory_is_refused_and_gets_no_end_record(run_config, start_driver, tmp_path):
+    config = run_config("taken", stage="prepare", optimization=None, parallelism=None)
+    start_driver(config, tmp_path, address="nowhere:1").wait()
+    other = run_config("taken", job=config.job.model_copy(update={"spec_digest": "sha256:2"}))
+    run = start_driver(other, tmp_path, address="nowhere:1")
+    code, record, log = run.wait()
+    assert (code, record.failure.reason) == (64, "RunDirectoryTaken"), log
+    assert not run.stage.root.exists()
 
 
 def test_prepare_needs_no_ray_and_its_end_carries_the_inspection(tmp_path, run_config, start_driver, receiver):
@@ -157,8 +181,7 @@ def test_without_an_address_a_run_starts_and_ends_a_cluster_of_its_own(tmp_path,
         "object_store_memory": 80 << 20,
         "_temp_dir": str(temp_dir / "own"),
     }
-    sizes = [{"worldSize": 1, "microBatchSize": 2, "gradientAccumulation": 1}]
-    config = run_config("own", parallelism={"workers": 1, "sizes": sizes})
+    config = run_config("own", parallelism=ONE_RANK)
     run = start_driver(config, tmp_path, address="local", settings={"TRIVIUM_LOCAL_RAY": json.dumps(settings)})
     code, record, log = run.wait()
     assert (code, record.outcome) == (0, "complete"), log
