@@ -13,7 +13,7 @@ import pytest
 from trivium.api.conditions import ConditionType
 from trivium.ports import ConflictError, TransientError
 
-SEEDS = range(40)
+SEEDS = range(25)
 ACTIONS = 120
 CLASSES = ("Infrastructure", "Preempted", "OutOfMemory", "UserError", "Hang", "Internal", "Diverged", "NewClass")
 
@@ -204,7 +204,7 @@ async def test_any_history_comes_to_rest_and_once_the_world_is_kind_to_an_end(ne
 
 async def test_the_histories_reach_what_they_are_meant_to_reach(new_world, died):
     reached = set()
-    for seed in SEEDS[:15]:
+    for seed in SEEDS[:8]:
         world = new_world()
         history = History(world, died, seed)
         for _ in range(ACTIONS):
@@ -220,9 +220,8 @@ async def test_the_histories_reach_what_they_are_meant_to_reach(new_world, died)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["before", "after"])
-async def test_an_operator_that_dies_at_any_write_leaves_the_same_end(new_world, died, moment):
-    """Kill it at the k-th write, for every k, and start another: the same attempts, the same output."""
+async def test_an_operator_that_dies_after_any_write_leaves_the_same_end(new_world, died):
+    """Kill it after the k-th write, which is before the next, and start another: the same attempts and output."""
     whole = await life(new_world(), lambda number, when: None)
     assert len(whole.cluster.writes) > 15
     want = summary(whole)
@@ -230,7 +229,7 @@ async def test_an_operator_that_dies_at_any_write_leaves_the_same_end(new_world,
         struck = []
 
         def strike(number, when, k=k, struck=struck):
-            if not struck and number == k and when == moment:
+            if not struck and number == k and when == "after":
                 struck.append(k)
                 raise died(f"at write {k}")
 

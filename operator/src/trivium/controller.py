@@ -27,8 +27,8 @@ from trivium.work_queue import WorkQueue
 
 RESYNC_INTERVAL = timedelta(minutes=10)
 """A watch emits nothing for what vanished while it was broken; a list does."""
-RECORD_PATIENCE = timedelta(seconds=5)
-"""How long a final report may wait for its record before the trainer is asked to repeat it."""
+RECORD_PATIENCE = timedelta(seconds=3)
+"""How long a final report may wait for its record before the trainer is asked to repeat it: it hangs up after five."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,8 +89,10 @@ class Controller:
 
     async def resync(self) -> None:
         """List every watched kind anew and look at every job. Raises ClusterError."""
-        for kind in WATCHED_KINDS:
-            self.on_list(kind, await self._cluster.list_all(kind))
+        lists = [(kind, await self._cluster.list_all(kind)) for kind in WATCHED_KINDS]
+        # Taken in at once: a pass between two of them would see an end without its evidence.
+        for kind, manifests in lists:
+            self.on_list(kind, manifests)
         self._wake(self._store.job_keys())
 
     async def run(self) -> None:

@@ -13,7 +13,7 @@ from trivium.domain.end_record import EndRecord, RecordedFailure
 from trivium.domain.observation import Observation
 from trivium.domain.progress_facts import estimate_goodput, read_progress
 from trivium.domain.ray_job_state import ENDED
-from trivium.domain.report import ReportSnapshot
+from trivium.domain.report import ProgressReport, ReportSnapshot
 from trivium.domain.run_layout import place, run_path, stage_output
 from trivium.domain.situation import update, with_last_attempt, with_stage
 
@@ -48,10 +48,20 @@ def is_urgent(status: JobStatus, snapshot: ReportSnapshot) -> bool:
     report, attempt = snapshot.report, status.attempts[-1]
     return (
         attempt.running_at is None
-        or report.restarts > attempt.restarts
+        or restarts_of(report) > attempt.restarts
         or (attempt.stage == "prepare" and report.inspection is not None and report.inspection != status.inspection)
         or (report.end is not None and attempt.outcome is None)
     )
+
+
+def restarts_of(report: ProgressReport) -> int:
+    """Times that training was started again inside an attempt.
+
+    A trainer counts the starts that ended with an error. The one that ended the attempt was not followed by another
+    start; it is the attempt's own failure and must not cost the budget twice.
+    """
+    failed = report.end is not None and report.end.outcome == "failed"
+    return max(0, report.restarts - failed)
 
 
 def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | None:
@@ -62,12 +72,12 @@ def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | Non
 
 def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, observation: Observation) -> JobStatus:
     report, attempt = snapshot.report, status.attempts[-1]
-    restarts = max(0, report.restarts - attempt.restarts)
+    restarts = max(0, restarts_of(report) - attempt.restarts)
     status = with_last_attempt(
         status,
         running_at=attempt.running_at or snapshot.received_at,
         last_step=max(attempt.last_step, attempt.first_step, report.step),
-        restarts=max(attempt.restarts, report.restarts),
+        restarts=attempt.restarts + restarts,
         **_last_word(attempt, report.end),
     )
     status = _fold_output(status, report.end, job=job)

@@ -31,6 +31,11 @@ def _finite_or_none(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _without_nulls(value: Any) -> Any:
+    # JSON has no infinities: the trainer's encoder writes null for what is no number.
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, Mapping) else value
+
+
 def _only_finite(metrics: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if math.isfinite(value)}
 
@@ -98,7 +103,12 @@ class ProgressReport(UntrustedBlock):
     tokens_per_second: Finite = None
     restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     world_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    metrics: Annotated[dict[MetricKey, float], Field(max_length=MAX_METRICS), AfterValidator(_only_finite)] = {}
+    metrics: Annotated[
+        dict[MetricKey, float],
+        Field(max_length=MAX_METRICS),
+        BeforeValidator(_without_nulls),
+        AfterValidator(_only_finite),
+    ] = {}
     checkpoint: CheckpointReport | None = None
     inspection: Annotated[Inspection | None, BeforeValidator(_bounded)] = None
     message: Text | None = None
