@@ -253,9 +253,9 @@ def test_an_object_that_breaks_a_rule_is_refused_by_both_at_the_same_field(api_s
     broken = [(name, made) for name, (_, bad) in CASES.items() for made in bad]
     verdicts = api_server.judge([made for _, made in broken])
     for (name, made), verdict in zip(broken, verdicts, strict=True):
-        ((rule, field),) = ours(made)
+        (problem,) = find_problems(made)
         ((said, place),) = [(problem["detail"], problem["field"]) for problem in verdict["problems"]]
-        assert (rule, place) == (name, field)
+        assert (problem.name, problem.field) == (name, place)
         assert said.startswith(RULES[name].message), name
 
 

@@ -81,8 +81,9 @@ def test_the_reference_names_every_kind_and_every_failure_class():
         "`spec.runPolicy.suspend`",
     ):
         assert word in page
-    cells = {line.replace("\\|", "").count("|") for line in page.splitlines() if line.startswith("| ")}
-    assert cells == {5}
+    before, after = page.split("## Status")
+    for part, want in ((before, {5}), (after, {4, 5})):  # a cell's own bar is escaped, or the table would break
+        assert {line.replace("\\|", "").count("|") for line in part.splitlines() if line.startswith("| ")} == want
 
 
 values = st.recursive(

@@ -78,7 +78,7 @@ def test_a_spec_is_read_as_strictly_as_the_api_server_reads_it(spec):
 
 
 def test_a_broken_rule_is_an_error_with_its_way_out():
-    with pytest.raises(ValidationError, match="Change globalBatchSize to one"):
+    with pytest.raises(ValidationError, match="Use 30 or 35, or change the others"):
         parse_job(manifest("SFTJob", compute={"workers": 5}))
 
 

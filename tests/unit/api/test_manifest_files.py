@@ -60,8 +60,8 @@ def test_a_sound_file_has_no_verdict(verdicts):
         (
             "  compute: {workers: 5}",  # the field is absent: the place is its nearest parent's
             (
-                ":4:1: spec.optimization.globalBatchSize: globalBatchSize is not a multiple of workers x gpusPerWorker x "
-                "microBatchSize. Change globalBatchSize to one, or change the number of workers."
+                ":4:1: spec.optimization.globalBatchSize: globalBatchSize 32 is not a multiple of workers x gpusPerWorker x "
+                "microBatchSize = 5. Use 30 or 35, or change the others."
             ),
         ),
         (

@@ -41,7 +41,7 @@ class Block(BaseModel):
         if info.context != RULES_LATER:
             for rule in self.RULES:
                 if not rule.holds(self):
-                    raise PydanticCustomError("rule", "{message}", {"message": rule.message, "rule": rule.name})
+                    raise PydanticCustomError("rule", "{message}", {"message": rule.text(self), "rule": rule.name})
         return self
 
     @classmethod

@@ -74,7 +74,7 @@ def _environment_names(name: str) -> Rule:
     return Rule(
         name=name,
         cel=f"self.environment.all(name, name.matches('{ENVIRONMENT_NAME}'))",
-        message="a variable's name consists of letters, digits and underscores. Rename it.",
+        message="A variable's name consists of letters, digits and underscores. Rename it.",
         holds=lambda block: all(re.fullmatch(ENVIRONMENT_NAME, key) for key in block.environment),
         path="environment",
     )

@@ -26,10 +26,19 @@ from trivium.api.run_policy import RunPolicy
 from trivium.api.storage import Storage
 
 
-def _ranks_divide_batch(spec: Any) -> bool:
-    ranks = spec.compute.workers * (spec.compute.gpus_per_worker or 1)
+def _batch_unit(spec: Any) -> int:
+    """Sequences of one pass of all ranks, as far as the spec says it: what globalBatchSize must be a multiple of."""
     micro = spec.optimization.micro_batch_size
-    return bool(spec.optimization.global_batch_size % (ranks * (1 if micro == "auto" else micro)) == 0)
+    return int(spec.compute.workers * (spec.compute.gpus_per_worker or 1) * (1 if micro == "auto" else micro))
+
+
+def _explain_batch(spec: Any) -> str:
+    size, unit = spec.optimization.global_batch_size, _batch_unit(spec)
+    below = f"{size - size % unit} or " if size > unit else ""
+    return (
+        f"globalBatchSize {size} is not a multiple of workers x gpusPerWorker x microBatchSize = {unit}. "
+        f"Use {below}{size - size % unit + unit}, or change the others."
+    )
 
 
 RANKS_DIVIDE_BATCH = Rule(
@@ -38,8 +47,9 @@ RANKS_DIVIDE_BATCH = Rule(
     " * (has(self.compute.gpusPerWorker) ? self.compute.gpusPerWorker : 1)"
     " * (type(self.optimization.microBatchSize) == string ? 1 : int(self.optimization.microBatchSize))) == 0",
     message="globalBatchSize is not a multiple of workers x gpusPerWorker x microBatchSize. "
-    "Change globalBatchSize to one, or change the number of workers.",
-    holds=_ranks_divide_batch,
+    "Change globalBatchSize to one, or change the others.",
+    holds=lambda spec: spec.optimization.global_batch_size % _batch_unit(spec) == 0,
+    explain=_explain_batch,
     path="optimization.globalBatchSize",
 )
 

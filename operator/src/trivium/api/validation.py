@@ -82,7 +82,7 @@ def _broken_rules(value: object, path: Path) -> Iterator[Finding]:
     if isinstance(value, Block):
         for rule in value.RULES:
             if not rule.holds(value):
-                said, _, remedy = rule.message.partition(". ")
+                said, _, remedy = rule.text(value).partition(". ")
                 below = tuple(rule.path.split(".")) if rule.path else ()
                 yield Finding((*path, *below), rule.name, f"{said}.", remedy)
         for name, field in type(value).model_fields.items():
