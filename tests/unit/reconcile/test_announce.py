@@ -1,0 +1,75 @@
+"""Events: one per transition, none for what stays, a warning where somebody should look."""
+
+import pytest
+
+from trivium.announce import events_between
+from trivium.api.status import JobStatus
+from trivium.ports import ObjectKey
+
+KEY = ObjectKey(kind="SFTJob", namespace="team", name="a")
+
+
+def status(*, conditions=(), attempts=(), **fields):
+    return JobStatus.model_validate(
+        {
+            "conditions": [
+                {"type": t, "status": s, "reason": r, "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for t, s, r in conditions
+            ],
+            "attempts": list(attempts),
+            **fields,
+        }
+    )
+
+
+def attempt(**fields):
+    return {"number": 1, "stage": "train", "rayJob": "r", "startedAt": "2026-01-01T00:00:00Z", **fields}
+
+
+FAILED = {"class": "Hang", "reason": "Stuck", "message": "It hangs.", "remedy": "Look."}
+ENDED = {"endedAt": "2026-01-01T00:01:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        (status(), status(), []),
+        (status(), status(attempts=[attempt()]), [("Normal", "AttemptStarted")]),
+        (status(attempts=[attempt()]), status(attempts=[attempt(lastStep=5)]), []),
+        (status(attempts=[attempt()]), status(attempts=[attempt(restarts=2)]), [("Warning", "RestartedInside")]),
+        (
+            status(attempts=[attempt()]),
+            status(attempts=[attempt(**ENDED, outcome="Failed", failure=FAILED)]),
+            [("Warning", "Hang")],
+        ),
+        (
+            status(attempts=[attempt()]),
+            status(attempts=[attempt(**ENDED, outcome="Complete")]),
+            [("Normal", "AttemptEnded")],
+        ),
+        (status(), status(conditions=[("Failed", "True", "Hang")]), [("Warning", "Failed")]),
+        (status(), status(conditions=[("Suspended", "True", "CapacityFreed")]), [("Normal", "Suspended")]),
+        (status(), status(conditions=[("Accepted", "False", "InvalidSpec")]), [("Warning", "InvalidSpec")]),
+        (
+            status(conditions=[("UpstreamReady", "False", "UpstreamNotFinished")]),
+            status(conditions=[("UpstreamReady", "False", "UpstreamFailed")]),
+            [("Warning", "UpstreamFailed")],
+        ),
+        (
+            status(conditions=[("Accepted", "False", "InvalidSpec")]),
+            status(conditions=[("Accepted", "False", "InvalidSpec")]),
+            [],
+        ),
+    ],
+)
+def test_transitions_become_events_and_nothing_else_does(old, new, want):
+    events = events_between(KEY, uid="u", old=old, new=new)
+    assert [(event.type, event.reason) for event in events] == want
+
+
+def test_the_event_of_a_failure_says_what_to_do():
+    old = status(attempts=[attempt()])
+    new = status(attempts=[attempt(**ENDED, outcome="Failed", failure=FAILED)])
+    (event,) = events_between(KEY, uid="u", old=old, new=new)
+    assert event.message == "Attempt 1: Stuck. It hangs. Look."
+    assert event.regarding == KEY
