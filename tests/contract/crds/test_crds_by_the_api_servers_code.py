@@ -243,6 +243,26 @@ def test_every_rule_has_a_case_and_every_case_a_rule():
     assert set(CASES) == set(RULES)
 
 
+def test_the_crds_hold_these_rules_and_one_for_each_immutable_field_and_no_other():
+    held = set()
+    for kind, made in zip(KINDS, copy.deepcopy(CRDS), strict=True):
+        root = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        never = (
+            [path for path, change in classified(kind) if change == "NEVER"] if "status" in root["properties"] else []
+        )
+        on_root = [rule["fieldPath"] for rule in root.pop("x-kubernetes-validations", [])]
+        assert on_root == [f".spec.{path}" for path in never]
+        held |= {rule["rule"] for rule in rules_in(root)}
+    assert held == {rule.cel for rule in RULES.values()}
+
+
+def rules_in(node: dict[str, Any]) -> Iterator[dict[str, str]]:
+    yield from node.get("x-kubernetes-validations", [])
+    for child in [*node.get("properties", {}).values(), node.get("items", {})]:
+        if child:
+            yield from rules_in(child)
+
+
 def test_an_object_that_keeps_a_rule_is_taken_by_both(api_server):
     good = [kept for kept, _ in CASES.values()]
     for name, made, verdict in zip(CASES, good, api_server.judge(good), strict=True):
