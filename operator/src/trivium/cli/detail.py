@@ -1,6 +1,7 @@
 """One job in detail: what it is doing, how it is planned, what happened to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -76,28 +77,43 @@ def _plan(plan: Mapping[str, Any]) -> str | None:
 
 
 def _print_attempts(status: Mapping[str, Any], console: Console) -> None:
-    attempts = status.get("attempts") or []
-    if not attempts:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold", title="\nAttempts", title_justify="left")
-    for name in ("NO", "STAGE", "OUTCOME", "STEPS", "STARTED", "WHY"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for one in attempts:
-        failure = one.get("failure") or {}
-        why = f"{failure['class']}, {failure.get('reason', '')}" if failure else ""
-        steps = f"{one.get('firstStep', 0)} to {one.get('lastStep', 0)}" if one["stage"] != "prepare" else ""
-        table.add_row(str(one["number"]), one["stage"], one.get("outcome") or "Running", steps, one["startedAt"], why)
-    console.print(table)
+    rows = [_attempt_row(attempt) for attempt in status.get("attempts") or []]
+    _print_table("Attempts", ("NO", "STAGE", "OUTCOME", "STEPS", "STARTED", "WHY"), rows, console)
+
+
+def _attempt_row(attempt: Mapping[str, Any]) -> tuple[str, ...]:
+    failure = attempt.get("failure") or {}
+    trains = attempt["stage"] != "prepare"
+    return (
+        str(attempt["number"]),
+        attempt["stage"],
+        attempt.get("outcome") or "Running",
+        f"{attempt.get('firstStep', 0)} to {attempt.get('lastStep', 0)}" if trains else "",
+        _time(attempt["startedAt"]),
+        f"{failure['class']}, {failure.get('reason', '')}" if failure else "",
+    )
 
 
 def _print_events(job: Manifest, reader: StateReader, console: Console) -> None:
     events = reader.events(job)[-_EVENTS_SHOWN:]
-    if not events:
+    # A message of several lines becomes one: this is a list.
+    rows = [(_time(event["at"]), event["reason"], " ".join(event["message"].split())) for event in events]
+    _print_table("Events", ("TIME", "REASON", "MESSAGE"), rows, console)
+
+
+def _print_table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]], console: Console) -> None:
+    """A table in which the last column gives way where the terminal is narrow."""
+    if not rows:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title="\nEvents", title_justify="left", expand=True)
-    table.add_column("TIME", min_width=len("00:00:00"))
-    table.add_column("REASON", min_width=max(len(event["reason"]) for event in events))
-    table.add_column("MESSAGE", no_wrap=True, overflow="ellipsis", ratio=1)
-    for event in events:
-        table.add_row(event["at"][11:19], event["reason"], " ".join(event["message"].split()))
+    table = Table(box=None, pad_edge=False, header_style="bold", title=f"\n{title}", title_justify="left", expand=True)
+    for number, name in enumerate(names[:-1]):
+        table.add_column(name, min_width=max(len(name), *(len(row[number]) for row in rows)))
+    table.add_column(names[-1], no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
+
+
+def _time(timestamp: str) -> str:
+    """In the reader's own time zone."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%m-%d %H:%M:%S")

@@ -69,6 +69,8 @@ class LiveDisplay:
         busy = not view.has_ended and not view.is_suspended and view.phase not in _QUIET
         sign: RenderableType = self._spinner if busy else Text(_SIGNS.get(view.phase, "·"), style=style)
         phase = f"{view.phase} {view.stage}" if busy and view.stage and view.phase != "Preparing" else view.phase
+        if busy and view.activity not in {None, "step"}:
+            phase += f", {view.activity}"
         return (
             sign,
             view.job,
