@@ -26,7 +26,7 @@ def test_a_tiny_model_on_cpu_trains_in_float32_without_zero(make_job, make_profi
     # 32 sequences over 2 ranks are 16 each; 16 rows of 256 tokens are the 4,096 that a CPU micro-batch may have.
     assert _sizes(plan) == [(2, 16, 1)]
     assert plan.total_steps == 32  # ceil(1000 / 32)
-    assert plan.examples_per_step == 128  # 32 rows of 4 examples
+    assert plan.examples_per_step is None, "documents are no examples"
     assert plan.memory_per_gpu.needed == sum(plan.memory_per_gpu.breakdown.values())
     assert plan.estimated_seconds is None, "a profile without a peak promises no time"
     assert not plan.provisional
@@ -39,6 +39,7 @@ def test_eight_billion_parameters_need_zero_on_sixteen_gpus(make_job, make_profi
     # Adam's three float32 copies, divided among 16 ranks.
     assert plan.memory_per_gpu.breakdown["optimizer"] == pytest.approx(12 * 8_030_261_248 / 16, rel=1e-6)
     assert plan.learning_rate == 2e-5
+    assert plan.examples_per_step == 128  # 32 rows of 4 examples
     assert plan.epochs == 3
     assert plan.total_steps == 94  # ceil(3 · 1000 / 32)
     assert plan.estimated_gpu_hours == pytest.approx(plan.estimated_seconds * 16 / 3600, rel=1e-3)

@@ -76,3 +76,23 @@ def test_the_network_policy_selects_this_attempts_pods_alone(attempt_of):
     labels = one.ray_job["spec"]["submitterPodTemplate"]["metadata"]["labels"]
     assert selector.items() <= labels.items()
     assert selector != other.network_policy["spec"]["podSelector"]["matchLabels"]
+
+
+def _world(attempt):
+    """Egress that is neither the attempt's pods, nor DNS, nor the operator."""
+    rules = render_attempt(attempt).network_policy["spec"]["egress"]
+    return [rule for rule in rules if "ports" in rule and {port["port"] for port in rule["ports"]} != {53}]
+
+
+def test_pods_reach_https_and_no_more_unless_the_profile_says_where(attempt_of):
+    assert _world(attempt_of("pretrain-prepare")) == [{"ports": [{"protocol": "TCP", "port": 443}]}]
+    proxy, https = _world(attempt_of("sft-lora-train-gpu"))
+    assert proxy == {"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"protocol": "TCP", "port": 3128}]}
+    assert https == {"ports": [{"protocol": "TCP", "port": 443}]}
+
+
+def test_without_a_progress_url_the_operator_is_not_reachable(attempt_of):
+    with_url, without = attempt_of("pretrain-prepare"), attempt_of("pretrain-prepare", progress_url=None)
+    name = {"app.kubernetes.io/name": "trivium"}
+    assert str(name) in str(render_attempt(with_url).network_policy["spec"]["egress"])
+    assert str(name) not in str(render_attempt(without).network_policy)

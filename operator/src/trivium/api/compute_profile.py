@@ -131,6 +131,15 @@ class Pod(Block):
     """A claim for the hub's cache, shared by the jobs of a namespace; absent: an empty folder per pod."""
 
 
+class Egress(Block):
+    """A place that the pods of a job may open connections to."""
+
+    cidr: Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")] | None = None
+    """Addresses, e.g. `10.20.0.0/16`; absent: all."""
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65_535)], ...], Field(min_length=1, max_length=16)] = (443,)
+    """TCP ports."""
+
+
 class Policy(Block):
     """The platform's yes and no."""
 
@@ -140,6 +149,10 @@ class Policy(Block):
         tuple[Annotated[str, Field(max_length=32, pattern=r"^[a-z][a-z0-9+.-]*$")], ...], Field(max_length=16)
     ] = ()
     """Schemes that a `uri` may have, e.g. `s3`. Empty: no uri at all."""
+    egress: Annotated[tuple[Egress, ...], Field(max_length=32)] = ()
+    """Where pods may connect to besides each other, DNS and the operator: an object store in the cluster, a proxy.
+    Empty: port 443 of all addresses.
+    """
 
 
 class ComputeProfileSpec(Block):

@@ -26,9 +26,10 @@ def _fit(plan: Plan, *, job: Job) -> str | None:
         return None
     size = plan.sizes[-1]
     why = "the least communication that fits" if job.spec.parallelism.zero_stage == "auto" else "as the job says"
+    ranks = "on one rank" if size.world_size == 1 else f"over {size.world_size} ranks"
     device = "a GPU" if plan.gpus_per_worker else "a worker"
     return (
-        f"ZeRO {plan.zero_stage} over {size.world_size} ranks, {why}: {memory.needed / GIB:.1f} of "
+        f"ZeRO {plan.zero_stage} {ranks}, {why}: {memory.needed / GIB:.1f} of "
         f"{memory.available / GIB:.1f} GiB of {device}, with {size.micro_batch_size} sequences per forward pass."
     )
 

@@ -4,7 +4,7 @@ Called by reconcile: before `prepare` (a provisional plan of `train`, so that wh
 runs), for `prepare` itself, and for `train` once the inspection is there.
 """
 
-from trivium.api import ComputeProfile, Job
+from trivium.api import ComputeProfile, Job, PretrainJob
 from trivium.api.inspection import Inspection
 from trivium.api.plan_status import MemoryPlan, Plan, SizePlan
 from trivium.api.status import StageName
@@ -140,7 +140,11 @@ def _resolved(
 ) -> Plan:
     """All that does not depend on what fits."""
     batch = job.spec.optimization.global_batch_size
-    per_step = inspection and batch * inspection.train_examples / max(1, inspection.train_sequences)
+    per_step = None
+    if inspection is not None and not isinstance(
+        job, PretrainJob
+    ):  # a document fills many rows, and counts for nothing
+        per_step = batch * inspection.train_examples / max(1, inspection.train_sequences)
     return _base(job, profile=profile).model_copy(
         update={
             "provisional": inspection is None,

@@ -2,10 +2,11 @@
 
 In: the attempt's own pods; KubeRay to the dashboard; Prometheus to the metrics. KubeRay and Prometheus are known by the
 labels that their charts give them, in any namespace; a namespace labelled trivium.dev/monitoring=true is let in too.
-Out: the attempt's own pods; DNS; the operator's pods, for progress; HTTPS to the world, because hubs and object stores
-have no fixed addresses. Policies add up, so a platform that wants less runs a proxy behind its own egress control.
+Out: the attempt's own pods; DNS; the operator's pods, for progress; and what the profile's policy.egress lists: HTTPS
+to the world where it lists nothing, because hubs and object stores have no fixed addresses.
 """
 
+from trivium.api.compute_profile import Egress
 from trivium.render.attempt import AttemptInput, Manifest
 from trivium.render.names import JOB_UID, RUN, STAGE
 
@@ -15,7 +16,6 @@ MONITORING_LABEL = "trivium.dev/monitoring"
 OPERATOR_NAME = "trivium"
 """Label app.kubernetes.io/name of the operator's pods, as the chart sets it."""
 _DNS_PORT = 53
-_HTTPS_PORT = 443
 _ANY_NAMESPACE: Manifest = {}
 
 
@@ -46,10 +46,20 @@ def render_network_policy(attempt: AttemptInput) -> Manifest:
                 {"ports": [{"protocol": "UDP", "port": _DNS_PORT}, _tcp(_DNS_PORT)]},
                 # On any port: policies see the pod's, behind the Service, which the progress URL does not tell.
                 *([{"to": [_pods_named(OPERATOR_NAME)]}] if attempt.progress_url is not None else []),
-                {"ports": [_tcp(_HTTPS_PORT)]},
+                *_to_the_world(attempt.profile.policy.egress),
             ],
         },
     }
+
+
+def _to_the_world(allowed: tuple[Egress, ...]) -> list[Manifest]:
+    return [
+        {
+            **({"to": [{"ipBlock": {"cidr": one.cidr}}]} if one.cidr is not None else {}),
+            "ports": [_tcp(port) for port in one.ports],
+        }
+        for one in allowed or (Egress(),)
+    ]
 
 
 def _pods_named(name: str) -> Manifest:
