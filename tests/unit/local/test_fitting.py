@@ -38,7 +38,10 @@ def test_workers_are_cut_to_the_cores_and_it_is_said() -> None:
 
 
 @given(
-    wanted=st.integers(1, 64), cores=st.integers(1, 64), rounds=st.integers(1, 8), micro_batch=st.sampled_from([1, 2, 4])
+    wanted=st.integers(1, 64),
+    cores=st.integers(1, 64),
+    rounds=st.integers(1, 8),
+    micro_batch=st.sampled_from([1, 2, 4]),
 )
 def test_whatever_is_cut_the_global_batch_still_divides(wanted: int, cores: int, rounds: int, micro_batch: int) -> None:
     global_batch = wanted * micro_batch * rounds
