@@ -1,0 +1,70 @@
+"""Starts a side in a process of its own, with the same environment for all, and reads what it measured."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison import Figures, Settings
+from trivium_trainer.driver.environment import DEFAULTS
+
+_ROOT = Path(__file__).parent.parent
+_LOG_LINES = 30
+
+
+class SideFailedError(Exception):
+    """A side ended without figures; the message holds the end of its output."""
+
+
+def run_side(name: str, task: Mapping[str, Any], *, folder: Path, settings: Settings) -> Figures:
+    """Run `benchmarks.sides.<name>` with a task to its end. Raises SideFailedError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result, log, path = folder / "result.json", folder / "output.log", folder / "task.json"
+    result.unlink(missing_ok=True)
+    path.write_text(json.dumps({**task, "result": str(result), "warmup": settings.warmup, "steps": settings.steps}))
+    with log.open("wb") as output:
+        ended = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.sides.{name}", str(path)],
+            cwd=_ROOT,
+            env=environment(settings.threads),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if ended.returncode != 0 or not result.exists():
+        raise SideFailedError(f"side {name} ended with exit code {ended.returncode}:\n{tail(log)}")
+    figures: Figures = json.loads(result.read_text())
+    return figures
+
+
+def environment(threads: int) -> dict[str, str]:
+    """One rank of one, offline, with so many threads for torch; the trainer's own settings for every side."""
+    return {
+        **os.environ,
+        **DEFAULTS,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "DS_ACCELERATOR": "cpu",
+        "HF_HUB_OFFLINE": "1",
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def tail(log: Path) -> str:
+    """The end of a side's output."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
