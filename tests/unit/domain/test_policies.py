@@ -147,7 +147,7 @@ def test_failure_messages_hold_the_last_line_of_the_log_and_no_control_character
         (2, "Infrastructure", 10, 600, 20),
         (4, "Infrastructure", 10, 600, 80),
         (5, "Infrastructure", 100, 600, 600),
-        (3, "Preempted", 10, 600, 10),
+        (3, "Preempted", 10, 600, 0),
         (2, "Infrastructure", 0, 0, 0),
     ],
 )
@@ -160,6 +160,29 @@ def test_the_pause_doubles_with_the_budget_spent_and_is_shortened_by_a_fifth_at_
     case.planned().failed(failure_class).record(restart_budget={"spent": spent})
     due = backoff_due_at(case.situation)
     assert timedelta(seconds=0.8 * want) <= due - t0 <= timedelta(seconds=want + 1)
+
+
+def test_a_second_preemption_in_a_row_waits_for_the_initial_pause(case, t0):
+    from trivium.domain.restart import backoff_due_at
+
+    case.planned().failed("Preempted").failed("Preempted", number=2)
+    assert timedelta(seconds=8) <= backoff_due_at(case.situation) - t0 <= timedelta(seconds=10)
+
+
+def test_a_ray_job_that_does_not_go_is_named_after_a_while(case, t0):
+    case.planned().failed().ray_job(deleting=True)
+    assert case.at(60).decide().next_look == t0 + timedelta(seconds=120)
+    assert case.decide().status.message == case.status.message
+    decision = case.at(120).decide()
+    assert "KubeRay to remove RayJob a-train-1" in decision.status.message
+    case.status = decision.status
+    assert case.at(500).decide().status == decision.status
+
+
+def test_a_failure_that_ends_the_job_never_shows_as_restarting(case):
+    line = 'TRIVIUM-RECORD {"outcome":"failed","stage":"train","failure":{"class":"UserError","reason":"Said"}}'
+    case.planned().attempt().record(phase="Running").ray_job("Failed", "FAILED", message=line)
+    assert case.decide().status.phase == "Running"
 
 
 def test_jobs_that_fail_together_do_not_come_back_together(new_case):

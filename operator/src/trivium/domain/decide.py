@@ -149,7 +149,7 @@ def _doomed(situation: Situation, verdict: Verdict) -> tuple[RayJobSeen, ...]:
     seen, current = situation.observation.others, situation.observation.current
     if current is not None and situation.living is None:
         seen = (*seen, current)
-    return tuple(one for one in seen if not one.terminating)
+    return tuple(one for one in seen if one.deleting_since is None)
 
 
 def _next_look(situation: Situation, verdict: Verdict) -> datetime | None:

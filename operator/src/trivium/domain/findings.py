@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from trivium.api.conditions import ConditionType, Reason
+from trivium.api.failure_classes import FAILURE_POLICIES
 from trivium.api.status import Attempt, JobStatus, Phase
 from trivium.domain.conditions import Finding
 from trivium.domain.ray_job_state import AttemptState
@@ -47,7 +48,9 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
             return _ended(status)
         case Finish():
             return _finished(verdict)
-        case Leave() | Rest() | Sweep():
+        case Sweep():
+            return status.phase, verdict.message, (_not_running(Reason.DELETED, verdict.message),)
+        case Leave() | Rest():
             return status.phase, status.message, ()
         case _:
             assert_never(verdict)
@@ -102,13 +105,15 @@ def _living(situation: Situation, status: JobStatus) -> Told:
             return _running(attempt, status)
         case AttemptState.QUEUED:
             message = f"Attempt {attempt.number} waits for quota."
-            return Phase.QUEUED, message, (_not_running("Queued", message), *_resumed(status))
+            return Phase.QUEUED, message, (_not_running(Reason.QUEUED, message), *_resumed(status))
         case AttemptState.TERMINATING:
             message = f"The RayJob of attempt {attempt.number} is being deleted by someone else."
             return status.phase, message, (_not_running(Reason.DELETED, message),)
         case AttemptState.UNKNOWN:
             message = "KubeRay reports a state that this version does not know; nothing is done about it."
-            unknown = Finding(type=ConditionType.RUNNING, status="Unknown", reason="UnknownState", message=message)
+            unknown = Finding(
+                type=ConditionType.RUNNING, status="Unknown", reason=Reason.UNKNOWN_STATE, message=message
+            )
             return status.phase, message, (unknown,)
         case _:
             message = _starting_message(situation, attempt)
@@ -168,7 +173,8 @@ def _ended(status: JobStatus) -> Told:
             assert attempt.failure is not None, "an attempt that ended otherwise has failed"
             failure = attempt.failure
             message = f"Attempt {attempt.number} failed: {failure.failure_class} {failure.reason}. {failure.message}"
-            return Phase.RESTARTING, message, (_not_running(failure.failure_class.value, message),)
+            phase = Phase.RESTARTING if FAILURE_POLICIES[failure.failure_class].retried else status.phase
+            return phase, message, (_not_running(failure.failure_class.value, message),)
 
 
 def _finished(verdict: Finish) -> Told:

@@ -49,7 +49,7 @@ class RayJobSeen:
     name: str
     uid: str
     state: AttemptState
-    terminating: bool
+    deleting_since: datetime | None
     ray_cluster: str
     starting_since: datetime | None
     """When KubeRay began to make its pods; later than the creation if it was queued."""
@@ -122,7 +122,7 @@ def _read_ray_job(manifest: Manifest) -> RayJobSeen:
         name=metadata["name"],
         uid=str(metadata.get("uid") or ""),
         state=read_ray_job_state(manifest),
-        terminating=bool(metadata.get("deletionTimestamp")),
+        deleting_since=_read_time(metadata.get("deletionTimestamp")),
         ray_cluster=str(status.get("rayClusterName") or ""),
         starting_since=_read_time(status.get("startTime")),
         reason=str(status.get("reason") or ""),

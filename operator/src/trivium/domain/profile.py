@@ -34,7 +34,7 @@ def judge_unmade(situation: Situation) -> Verdict | None:
             phase=Phase.STARTING,
             condition=ConditionType.RUNNING,
             status="False",
-            reason="NameTaken",
+            reason=Reason.NAME_TAKEN,
             message=message,
             until=situation.after(situation.now, seconds=30),  # another's object wakes nobody here
         )

@@ -46,10 +46,19 @@ def backoff_due_at(situation: Situation) -> datetime | None:
     if attempt is None or attempt.failure is None or attempt.ended_at is None:
         return None
     backoff = situation.job.spec.recovery.backoff
-    counted = FAILURE_POLICIES[attempt.failure.failure_class].counted
-    doublings = max(0, situation.status.restart_budget.spent - 1) if counted else 0
-    pause = min(backoff.initial_seconds * (1 << min(doublings, 20)), backoff.max_seconds)
+    if not _is_counted(attempt.failure):
+        pause = backoff.initial_seconds if _was_preempted_before(situation) else 0
+    else:
+        doublings = max(0, situation.status.restart_budget.spent - 1)
+        pause = min(backoff.initial_seconds * (1 << min(doublings, 20)), backoff.max_seconds)
     return situation.after(attempt.ended_at, seconds=pause * (1 - _JITTER * _fraction(situation, attempt.number)))
+
+
+def _was_preempted_before(situation: Situation) -> bool:
+    """Whether the attempt before the last was taken away too. A single preemption is answered at once."""
+    attempts = situation.status.attempts
+    failure = attempts[-2].failure if len(attempts) > 1 else None
+    return failure is not None and not _is_counted(failure)
 
 
 def charge(status: JobStatus, attempt: Attempt, *, window_seconds: int, now: datetime) -> RestartBudget:

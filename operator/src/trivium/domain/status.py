@@ -38,7 +38,7 @@ def compose_status(situation: Situation, verdict: Verdict) -> JobStatus:
     if isinstance(verdict, Leave | Rest):
         return situation.status
     status = update(_apply(situation, verdict), observed_generation=situation.job.metadata.generation)
-    if isinstance(verdict, Sweep):
+    if isinstance(verdict, Sweep) and not verdict.message:
         # An interlude: what was said when the attempt ended holds until its remains are gone.
         return status
     phase, message, findings = describe(situation, verdict, status)

@@ -78,6 +78,10 @@ class End:
 class Sweep:
     """RayJobs without a living attempt are still there: delete them and wait until they are gone."""
 
+    message: str = ""
+    """What to say where that takes too long."""
+    until: datetime | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
