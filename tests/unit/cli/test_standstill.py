@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivium.cli.standstill import movable_uids
+from trivium.cli.standstill import movable_uids, root_of
 
 FROM_BASE = {"model": {"from": {"job": {"kind": "PretrainJob", "name": "base"}}}}
 
@@ -78,3 +78,10 @@ def test_jobs_that_wait_for_each_other_do_not_move(make) -> None:
         for one, other in (("a", "b"), ("b", "a"))
     ]
     assert moves(make, *jobs) == []
+
+
+def test_a_job_that_waits_shares_the_fate_of_what_it_waits_for(make) -> None:
+    base, dependent = make.job("PretrainJob", "base", phase="Suspended"), waiting(make)
+    assert root_of(dependent, [base, dependent]) is base
+    assert root_of(base, [base, dependent]) is base
+    assert root_of(dependent, [dependent]) is dependent

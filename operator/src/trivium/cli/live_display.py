@@ -46,11 +46,11 @@ class LiveDisplay:
     def close(self, views: Sequence[JobView], *, exit_code: int) -> None:  # noqa: ARG002 - Display
         """See Display."""
         if self._started:
-            self._live.update(self.draw(views), refresh=True)
+            self._live.update(self.draw(views, with_messages=False), refresh=True)
             self._live.stop()
         print_ending(views, self._console)
 
-    def draw(self, views: Sequence[JobView]) -> RenderableType:
+    def draw(self, views: Sequence[JobView], *, with_messages: bool = True) -> RenderableType:
         """The table, and below it what the jobs say of themselves."""
         table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
         table.add_column("")
@@ -62,7 +62,7 @@ class LiveDisplay:
         for view in views:
             table.add_row(*self._row(view))
         messages = [_message(view) for view in views if view.message and not view.has_ended]
-        return Group(table, *messages)
+        return Group(table, *(messages if with_messages else ()))
 
     def _row(self, view: JobView) -> tuple[RenderableType, ...]:
         style = "dim" if view.phase in _QUIET else _COLORS.get(view.phase, "cyan")
@@ -78,8 +78,8 @@ class LiveDisplay:
             _bar(view),
             figures.steps(view),
             figures.loss(view.loss),
-            "" if view.has_ended else figures.rate(view.tokens_per_second),
-            "" if view.has_ended else view.eta or "",
+            figures.rate(view.tokens_per_second) if busy else "",
+            view.eta or "" if busy else "",
         )
 
 

@@ -11,7 +11,7 @@ from trivium.cli.job_address import address_of
 from trivium.cli.job_view import JobView, view_job
 from trivium.cli.log_tail import LogTail
 from trivium.cli.run_reports import write_reports
-from trivium.cli.standstill import movable_uids
+from trivium.cli.standstill import movable_uids, root_of
 from trivium.cli.state_reader import StateReader
 from trivium.local.orders import order_key
 from trivium.ports import Manifest
@@ -69,7 +69,7 @@ class RunWatch:
         if interrupted:
             self.note(_continuation(wanted))
         else:
-            code = exit_code([view_job(job) for job in wanted])
+            code = exit_code([view_job(root_of(job, jobs)) for job in wanted])
             for problem in write_reports(self._reader, wanted):
                 self.note(problem)
         shown = self._views(jobs, self._wanted if not interrupted else self._wanted + self._others)

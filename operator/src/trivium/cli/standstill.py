@@ -19,6 +19,16 @@ def movable_uids(jobs: Sequence[Manifest]) -> frozenset[str]:
     return frozenset(job["metadata"]["uid"] for job in jobs if _can_move(job, by_name, frozenset()))
 
 
+def root_of(job: Manifest, jobs: Sequence[Manifest]) -> Manifest:
+    """The job whose state decides when this one goes on: itself, or the end of the chain that it waits for."""
+    by_name = {_name(one): one for one in jobs}
+    seen: set[_Name] = set()
+    while (job.get("status") or {}).get("phase") == "Waiting" and _name(job) not in seen:
+        seen.add(_name(job))
+        job = by_name.get(_upstream_name(job), job)
+    return job
+
+
 def _can_move(job: Manifest, by_name: Mapping[_Name, Manifest], seen: frozenset[_Name]) -> bool:
     status: Mapping[str, Any] = job.get("status") or {}
     if status.get("observedGeneration", 0) < job["metadata"].get("generation", 0):
