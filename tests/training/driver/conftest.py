@@ -127,7 +127,8 @@ def start_entrypoint(config, mount_root, *, address, behavior="well", settings=N
     """Start the entrypoint as its own process; the caller waits for it."""
     path = mount_root / f"{config.job.name}-{config.stage}.json"
     path.write_text(config.model_dump_json(by_alias=True, exclude_none=True))
-    environment = {**driver_environment(mount_root), "RAY_ADDRESS": address, **(settings or {})}
+    wanted = {**driver_environment(mount_root), "RAY_ADDRESS": address, **(settings or {})}
+    environment = {name: value for name, value in wanted.items() if value is not None}
     process = subprocess.Popen(
         [sys.executable, str(TOY), behavior, "run", "--config", f"/{path.name}"],
         env=environment,

@@ -182,6 +182,8 @@ def test_without_an_address_a_run_starts_and_ends_a_cluster_of_its_own(tmp_path,
         "_temp_dir": str(temp_dir / "own"),
     }
     config = run_config("own", parallelism=ONE_RANK)
-    run = start_driver(config, tmp_path, address="local", settings={"TRIVIUM_LOCAL_RAY": json.dumps(settings)})
+    own = {"TRIVIUM_LOCAL_RAY": json.dumps(settings), "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None}
+    run = start_driver(config, tmp_path, address="local", settings={**own, "HOME": str(tmp_path)})
     code, record, log = run.wait()
     assert (code, record.outcome) == (0, "complete"), log
+    assert not (tmp_path / ".ray").exists()  # no token is left behind

@@ -64,7 +64,7 @@ def test_without_any_answer_there_is_no_restart(run_toy, run_config):
 
 
 def test_a_hang_leaves_every_ranks_stacks_and_ends_the_attempt(run_toy):
-    run, code, record, log = run_toy("hang", budget=3, recovery={"hangTimeoutSeconds": 3})
+    run, code, record, log = run_toy("hang", budget=3, recovery={"hangTimeoutSeconds": 6})
     assert (code, record.failure.failure_class) == (82, "Hang"), log
     stacks = {path.name: path.read_text() for path in run.stage.failures.glob("*-stacks-rank-*.txt")}
     assert sorted(stacks) == ["1-stacks-rank-0.txt", "1-stacks-rank-1.txt"]

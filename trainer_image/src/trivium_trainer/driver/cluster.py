@@ -16,30 +16,37 @@ LOCAL_SETTINGS_VARIABLE = "TRIVIUM_LOCAL_RAY"
 log = logging.getLogger(__name__)
 
 
+def set_cluster_defaults() -> None:
+    """Settings of a cluster of this machine's own. Call before ray is imported: it reads its token then."""
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
+        return
+    # A process that watches for drained nodes; this machine is the only node.
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    # Else Ray makes a token of its own and keeps it in the home directory.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
 @contextmanager
 def ray_cluster() -> Iterator[None]:
     """Connect to the cluster of RAY_ADDRESS, or start one where that is absent or `local`; always disconnect.
 
     Raises TrainingError (Infrastructure) where there is no cluster to be had.
     """
+    set_cluster_defaults()
     import ray  # noqa: PLC0415  a stage without Ray does not wait for the import
 
     address = os.environ.get("RAY_ADDRESS", "local")
-    if address == "local":
-        # A process that watches for drained nodes; this machine is the only node.
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-        # Else Ray makes a token of its own and keeps it in the home directory.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     settings = json.loads(os.environ.get(LOCAL_SETTINGS_VARIABLE, "{}")) if address == "local" else {}
     began = time.monotonic()
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=True, **settings)
-    except (ConnectionError, RuntimeError, TimeoutError) as error:
+    except Exception as error:
+        # Ray 2.60 raises a bare Exception when its processes do not come up in 30 s (node.py).
         raise TrainingError(
             FailureClass.INFRASTRUCTURE,
             "RayUnavailable",
-            f"no Ray cluster at {address}: {error}"[:500] + ".",
+            f"no Ray cluster at {address}: {str(error).splitlines()[0].strip()}"[:500],
             remedy="Look at the head pod's log; a new attempt starts a new cluster.",
         ) from error
     log.info("Ray ready in %.1f s", time.monotonic() - began)

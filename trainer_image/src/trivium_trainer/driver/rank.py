@@ -11,8 +11,8 @@ from trivium_trainer.driver.classify import classify, ends_attempt
 from trivium_trainer.driver.environment import set_defaults
 from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.logs import configure_logging
-from trivium_trainer.driver.process_group import join_process_group, leave_process_group
 from trivium_trainer.driver.rank_session import RankSession
+from trivium_trainer.driver.torch_group import join_process_group, leave_process_group
 from trivium_trainer.failure import FailureClass, StopRequested, TrainingError
 from trivium_trainer.session import Session
 

@@ -8,8 +8,8 @@ import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from trivium_trainer.config import Parallelism
-from trivium_trainer.driver.process_group import ProcessGroupConfig
 from trivium_trainer.driver.rank import RankTask, run_rank
+from trivium_trainer.driver.rendezvous import ProcessGroupConfig
 from trivium_trainer.driver.restart_policy import RestartPolicy
 
 CONTROLLER_FAILURE_LIMIT = 3

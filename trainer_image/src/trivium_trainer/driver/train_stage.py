@@ -7,7 +7,7 @@ import threading
 
 from trivium_trainer.config import Parallelism, RunConfig
 from trivium_trainer.driver.classify import classify
-from trivium_trainer.driver.cluster import ray_cluster, require_local_capacity
+from trivium_trainer.driver.cluster import ray_cluster, require_local_capacity, set_cluster_defaults
 from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.rank import RankTask, TrainFunction
 from trivium_trainer.driver.stage_result import StageFailedError, StageResult
@@ -25,6 +25,7 @@ def train_stage(config: RunConfig, attempt: Attempt, *, train: TrainFunction | N
     assert parallelism is not None, "stage train has parallelism: RunConfig checks it"
     timeout = str(parallelism.worker_start_timeout_seconds)
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", timeout)
+    set_cluster_defaults()
     # Ray Train pulls in pandas and ray.data (some two seconds): loaded while ray.init waits for its processes.
     preload = threading.Thread(
         target=importlib.import_module, args=("trivium_trainer.driver.ray_trainer",), daemon=True
