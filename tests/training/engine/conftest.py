@@ -261,12 +261,15 @@ class Lab:
             finally:
                 for process in processes:
                     process.kill()
+            broken = []
             for number, scenario in enumerate(scenarios):
                 path = Path(folder) / f"{number}.json"
                 scenario.result = json.loads(path.read_text()) if path.exists() else {"outcome": "killed", "lines": []}
-                scenario.result["output"] = outputs
-                if scenario.result["outcome"] == "broken" and not any("kill" in option for option in scenario.options):
-                    raise AssertionError(f"{scenario.name}: {scenario.result['error']}\n{outputs[0][-3000:]}")
+                dies = any("kill" in option for option in scenario.options)
+                if scenario.result["outcome"] in ("broken", "killed") and not dies:
+                    broken.append(f"{scenario.name}: {scenario.result.get('error', outputs[0][-2000:])}")
+            if broken:
+                raise AssertionError("\n\n".join(broken))
 
 
 def shift_pieces(index: Path, *, by: int) -> None:

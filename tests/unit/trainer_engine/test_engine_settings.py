@@ -1,5 +1,6 @@
 """DeepSpeed's configuration as a value, the optimizer's groups, and the private name that keeps DeepSpeed from compiling."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,11 @@ def test_the_optimizer_is_torchs_own():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # DeepSpeed 0.19.8 imports names that torch 2.13 deprecates
-def test_deepspeed_still_knows_the_name_that_keeps_it_from_compiling():
+def test_deepspeed_still_knows_the_name_that_keeps_it_from_compiling(monkeypatch):
     import deepspeed
-    from deepspeed.comm import torch as backend
+    from deepspeed.comm.torch import build_shm_op
 
-    assert "deepspeed_shm_comm" in deepspeed.ops.__compatible_ops__
-    assert "deepspeed_shm_comm" in Path(backend.__file__).read_text()
+    monkeypatch.setitem(vars(deepspeed.ops), "__compatible_ops__", {"deepspeed_shm_comm": False})
+    assert build_shm_op() is None
+    source = Path(sys.modules["deepspeed.comm.torch"].__file__).read_text()
+    assert "deepspeed.ops.__compatible_ops__.get(builder.NAME" in source

@@ -91,7 +91,8 @@ def _use_deepspeed() -> None:
     logger.setLevel("WARNING")
     # DeepSpeed 0.19.8 calls collectives that torch 2.13 has renamed: one warning for each step and bucket.
     warnings.filterwarnings("ignore", message="`torch.distributed.*` is deprecated", category=FutureWarning)
-    # DeepSpeed 0.19.8 compiles this op for 45 s at the first init_distributed, and crashes without a compiler. The name
-    # is private; test_engine_settings guards it.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # DeepSpeed 0.19.8 compiles this op for 45 s at the first init_distributed, and crashes without a compiler. Written
+    # before it is read, because the first read probes every op with the compiler. The name is private;
+    # test_engine_settings guards it.
+    vars(deepspeed.ops).setdefault("__compatible_ops__", {})["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(verbose=False)

@@ -1,6 +1,7 @@
 """LoRA by PEFT: on every linear layer but the output layer and a mixture-of-experts router, and on new token rows."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +29,22 @@ def attach_lora(model: Any, lora: Lora, *, added_token_ids: Sequence[int]) -> An
         target_modules=targets,
         trainable_token_indices=list(added_token_ids) or None,
     )
-    return get_peft_model(model, config)
+    with _whole_embeddings(model, needed=bool(added_token_ids)):
+        return get_peft_model(model, config)
+
+
+@contextlib.contextmanager
+def _whole_embeddings(model: Any, *, needed: bool) -> Iterator[None]:
+    """PEFT 0.21 copies the rows of new tokens when it attaches, and ZeRO-3 has divided them by then."""
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    divided = [layer.weight for layer in layers if layer is not None and hasattr(layer.weight, "ds_id")]
+    if not needed or not divided:
+        yield
+        return
+    import deepspeed  # noqa: PLC0415  reads DS_ACCELERATOR at import, which train_worker sets first
+
+    with deepspeed.zero.GatheredParameters(list(dict.fromkeys(divided))):
+        yield
 
 
 def _linear_names(model: Any) -> list[str]:
