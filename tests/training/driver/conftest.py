@@ -42,6 +42,15 @@ class Cluster:
     address: str = field(init=False)
 
     def __enter__(self):
+        # Ray gives up when its own processes need more than 30 s, which a busy machine may.
+        for _ in range(3):
+            self._start()
+            if self.address:
+                return self
+            self.__exit__()
+        raise RuntimeError("no Ray cluster")
+
+    def _start(self):
         environment = {**driver_environment(self.mount_root), "RAY_ADDRESS": ""}
         self.process = subprocess.Popen(
             [sys.executable, "-c", CLUSTER_PROGRAM, str(self.temp_dir)],
@@ -51,8 +60,6 @@ class Cluster:
             text=True,
         )
         self.address = self.process.stdout.readline().strip()
-        assert self.address, "no Ray cluster"
-        return self
 
     def __exit__(self, *_):
         self.process.stdin.close()
@@ -70,6 +77,7 @@ def driver_environment(mount_root):
         "TRIVIUM_MOUNT_ROOT": str(mount_root),
         "OMP_NUM_THREADS": "1",
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+        "RAY_prestart_worker_first_driver": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": RAY_TOKEN,
     }

@@ -20,6 +20,9 @@ def set_cluster_defaults() -> None:
     """Settings of a cluster of this machine's own. Call before ray is imported: it reads its token then."""
     if os.environ.get("RAY_ADDRESS", "local") != "local":
         return
+    # An idle Python process for each core (a second each), which no worker of ours can use: ours have settings of
+    # their own.
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     # A process that watches for drained nodes; this machine is the only node.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     # Else Ray makes a token of its own and keeps it in the home directory.
