@@ -1,5 +1,7 @@
 """Every way in which inputs can be wrong ends with a class, a message that names field and value, and a way out."""
 
+import json
+
 import pytest
 
 from trivium_trainer.config import Architecture, Model, Source
@@ -194,8 +196,6 @@ def test_a_tokenizer_that_is_larger_than_the_model_is_refused(machine, rows, tok
     tokenizer.save_pretrained(larger)
     text = (larger / "tokenizer.json").read_text()
     assert '"vocab": {' in text
-    import json
-
     backend = json.loads(text)
     backend["model"]["vocab"]["zzzz"] = 600
     (larger / "tokenizer.json").write_text(json.dumps(backend))
@@ -204,4 +204,15 @@ def test_a_tokenizer_that_is_larger_than_the_model_is_refused(machine, rows, tok
     assert (error.reason, error.message) == (
         "TokenizerTooLarge",
         "model.tokenizer: 601 tokens, but the model has rows for 600.",
+    )
+
+
+def test_a_model_that_does_not_generate_is_refused(machine, rows):
+    machine.write_rows("rows/a.jsonl", rows(3))
+    path = machine.root / "trivium/model/base/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "clip"}))
+    error = fails(machine, machine.job("sft"))
+    assert (error.reason, error.message) == (
+        "NotACausalModel",
+        "model.from: clip is no causal language model of transformers.",
     )

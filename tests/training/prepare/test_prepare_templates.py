@@ -9,6 +9,7 @@ from trl.chat_template_utils import is_chat_template_stop_token_trained, qwen2_5
 from trivium_trainer.config import Model, Source
 from trivium_trainer.data.examples import IGNORED
 from trivium_trainer.data.prepared import open_prepared
+from trivium_trainer.prepare.starting_model import count_parameters, count_stored_parameters
 from trivium_trainer.prepare.template import DEFAULT_TEMPLATE
 
 pytestmark = pytest.mark.slow
@@ -138,3 +139,14 @@ def test_dpo_tokens_are_those_of_trl_where_prompt_and_answer_meet_inside_a_token
     for name, side in zip(("chosen", "rejected"), sides, strict=True):
         assert pair[f"{name}_input_ids"].tolist() == side
         assert np.flatnonzero(pair[f"{name}_completion_mask"])[0] == length
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_stored_parameters_are_those_of_the_model_that_is_built_from_them(tmp_path, base_model, tied):
+    model = AutoModelForCausalLM.from_pretrained(base_model)
+    model.config.tie_word_embeddings = tied
+    built = AutoModelForCausalLM.from_config(model.config)
+    built.save_pretrained(tmp_path, max_shard_size="200KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    assert count_stored_parameters(tmp_path, model.config) == count_parameters(model.config)
+    assert count_parameters(model.config) == sum(parameter.numel() for parameter in built.parameters())

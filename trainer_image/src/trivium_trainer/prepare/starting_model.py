@@ -1,12 +1,15 @@
 """The model that training starts from: its config, its size, and a resized copy where tokens were added."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from trivium_trainer import layout
 from trivium_trainer.config import RunConfig
@@ -42,15 +45,17 @@ def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenize
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-        return _starting_model(scratch, folder=None, trust_remote_code=False)
+        return _starting_model(scratch, parameters=count_parameters(scratch), folder=None)
     source, trusted = config.model.source, config.model.trust_remote_code
     root = model_root(config, source, revision=inputs.model.revision)
     own = load_config(root, trust_remote_code=trusted)
+    _require_causal(own, trust_remote_code=trusted)
     _require_context(own, max_length=config.data.max_length)
     rows, wanted = _vocabulary(own), len(tokenizer.tokenizer)
     if wanted <= rows:
         downloaded = model_folder(source, revision=inputs.model.revision, uid=config.job.uid)
-        return _starting_model(own, folder=downloaded if source.path is None else None, trust_remote_code=trusted)
+        parameters = count_stored_parameters(root, own)
+        return _starting_model(own, parameters=parameters, folder=downloaded if source.path is None else None)
     if not tokenizer.added_tokens:
         raise user_error(
             "TokenizerTooLarge",
@@ -62,7 +67,8 @@ def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenize
     if not resized.exists():
         resized.parent.mkdir(parents=True, exist_ok=True)
         save_resized(root, to=resized, rows=wanted, trust_remote_code=trusted)
-    return _starting_model(load_config(resized, trust_remote_code=trusted), folder=folder, trust_remote_code=trusted)
+    grown = load_config(resized, trust_remote_code=trusted)
+    return _starting_model(grown, parameters=count_stored_parameters(resized, grown), folder=folder)
 
 
 def load_config(folder: Path, *, trust_remote_code: bool) -> Any:
@@ -78,28 +84,45 @@ def load_config(folder: Path, *, trust_remote_code: bool) -> Any:
         ) from error
 
 
-def count_parameters(config: Any, *, trust_remote_code: bool) -> int:
-    """Parameters by the shapes of the weights, tied ones once; nothing is allocated."""
+def count_stored_parameters(folder: Path, config: Any) -> int:
+    """Parameters by the shapes in the headers of the safetensors files; no weight is read, no model is built.
+
+    Building one on the meta device gives the same number and costs five seconds of imports. A head that is tied to
+    the embedding, and stored all the same, counts once.
+    """
+    tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            names = [name for name in file.keys() if not (tied and name == "lm_head.weight")]  # noqa: SIM118  no mapping
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    return total
+
+
+def count_parameters(config: Any) -> int:
+    """Parameters of a model from scratch by the shapes of its weights, tied ones once; nothing is allocated."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_config(config)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _starting_model(config: Any, *, folder: str | None, trust_remote_code: bool) -> StartingModel:
-    try:
-        parameters = count_parameters(config, trust_remote_code=trust_remote_code)
-    except ValueError as error:
-        raise user_error(
-            "NotACausalModel",
-            f"model.from: {config.model_type} is no causal language model ({' '.join(str(error).split())[:200]}).",
-            remedy="Use a model that AutoModelForCausalLM loads.",
-        ) from error
+def _starting_model(config: Any, *, parameters: int, folder: str | None) -> StartingModel:
     return StartingModel(
         architecture=json.loads(config.to_json_string(use_diff=False)),
         vocabulary=_vocabulary(config),
         parameters=parameters,
         folder=folder,
     )
+
+
+def _require_causal(config: Any, *, trust_remote_code: bool) -> None:
+    known = config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    if not known and not (trust_remote_code and "AutoModelForCausalLM" in getattr(config, "auto_map", {})):
+        raise user_error(
+            "NotACausalModel",
+            f"model.from: {config.model_type} is no causal language model of transformers.",
+            remedy="Use a model that AutoModelForCausalLM loads.",
+        )
 
 
 def _vocabulary(config: Any) -> int:
