@@ -145,6 +145,10 @@ class Lab:
         (root / "runs" / "ns" / "prepared").mkdir(parents=True)
         self._write_prepared("language", language_rows(self.rng, 37), language_rows(self.rng, 11), layout="rows")
         self._write_base_model()
+        # The same single examples, once as packed rows of one example and once padded to the longest of a batch.
+        single = [row[:1] for row in language_rows(self.rng, 37)]
+        self._write_prepared("single-packed", single, single[:5], layout="rows")
+        self._write_prepared("single-padded", single, single[:5], layout="rows", packing=False)
         self._write_prepared("pairs", preference_rows(self.rng, 21), preference_rows(self.rng, 7), layout="pairs")
 
     def _write_base_model(self) -> None:
@@ -155,7 +159,7 @@ class Lab:
         )
         AutoModelForCausalLM.from_config(config).save_pretrained(self.root / "runs" / "ns" / "prepared" / "base")
 
-    def _write_prepared(self, key: str, train: list, held_out: list, *, layout: str) -> None:
+    def _write_prepared(self, key: str, train: list, held_out: list, *, layout: str, packing: bool = True) -> None:
         root = self.root / "runs" / "ns" / "prepared" / key
         tokenizer = write_tokenizer(root / "tokenizer")
         write_split(root, "train", train, trained_from=0 if layout == "pairs" else 2, layout=layout)
@@ -167,7 +171,7 @@ class Lab:
         manifest = prepared_module.Manifest(
             key=key,
             layout=layout,
-            packing=layout == "rows",
+            packing=layout == "rows" and packing,
             max_length=ROW_LENGTH,
             shards=entries,
             evaluation=[prepared_module.SplitEntry(folder="held-out", name="held-out")],
@@ -201,14 +205,14 @@ class Lab:
         return Scenario(name, config, options or {})
 
     def _write_record(self, config: RunConfig, *, key: str, model: str | None, added: list[int]) -> None:
-        packing = key == "language"
+        packing = key in ("language", "single-packed")
         inspection = Inspection(
             architecture={},
             parameters=0,
             vocabulary=self.vocabulary,
             packing=packing,
             max_length=ROW_LENGTH,
-            train_sequences=37 if packing else 21,
+            train_sequences=21 if key == "pairs" else 37,
             train_examples=37,
             train_tokens=1,
             prepared_key=key,

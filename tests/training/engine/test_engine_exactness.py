@@ -29,6 +29,7 @@ def runs(lab):
         lab.scenario("exact-pretrain", recipe="pretrain"),
         lab.scenario("exact-offload", zero=2, parallelism={"offload": "optimizer"}),
     ]
+    one += [lab.scenario(f"exact-{data}", zero=2, micro=4, data=data) for data in ("single-packed", "single-padded")]
     lab.train(*one)
     two = [lab.scenario(f"exact-z{zero}-ranks2", zero=zero, ranks=2, **evaluated) for zero in STAGES]
     two += [lab.scenario("exact-z2-ranks2-micro2", zero=2, ranks=2, micro=2)]
@@ -71,6 +72,10 @@ def test_recomputed_activations_change_no_loss(runs, zero):
 
 def test_an_optimizer_offloaded_to_main_memory_changes_no_loss(runs):
     assert_same_losses(runs["exact-offload"], runs["exact-z0"])
+
+
+def test_padded_rows_train_the_same_losses_as_packed_ones(runs):
+    assert_same_losses(runs["exact-single-padded"], runs["exact-single-packed"])
 
 
 def test_pretraining_and_finetuning_have_one_loss(runs):

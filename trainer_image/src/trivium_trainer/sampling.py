@@ -1,6 +1,7 @@
 """Generations for the job's prompts, before, during and after training: what a person looks at first."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,10 +29,14 @@ class Completion:
 
 
 Moment = Literal["before", "during", "after"]
+Origin = Literal["seen", "held-out", "other"]
 
 
-def sample(run: Run, engine: Any, *, step: int, moment: Moment) -> None:
-    """One generation for each of the job's prompts, written to the report's data. Collective."""
+def sample(run: Run, engine: Any, *, step: int, moment: Moment, origins: Sequence[Origin | None]) -> None:
+    """One generation for each of the job's prompts, written to the report's data. Collective.
+
+    `origins`: whether each prompt was trained on; rank 0's counts.
+    """
     prompts = run.config.sampling.prompts
     if not prompts:
         return
@@ -49,7 +54,7 @@ def sample(run: Run, engine: Any, *, step: int, moment: Moment) -> None:
             )
     run.ranks.barrier()
     if run.ranks.is_first:
-        _write(run, step=step, moment=moment, completions=completions)
+        _write(run, step=step, moment=moment, origins=origins, completions=completions)
     run.session.beat("step")
 
 
@@ -111,8 +116,11 @@ def _completion(tokenizer: Any, generated: list[int], ends: list[int]) -> Comple
     return Completion(text=tokenizer.decode(kept, skip_special_tokens=True), ended=at is not None, tokens=len(kept))
 
 
-def _write(run: Run, *, step: int, moment: Moment, completions: list[Completion]) -> None:
-    for prompt, completion in zip(run.config.sampling.prompts, completions, strict=True):
+def _write(
+    run: Run, *, step: int, moment: Moment, origins: Sequence[Origin | None], completions: list[Completion]
+) -> None:
+    prompts = run.config.sampling.prompts
+    for prompt, origin, completion in zip(prompts, origins, completions, strict=True):
         run.session.write(
             SampleLine(
                 at=time.time(),
@@ -122,5 +130,6 @@ def _write(run: Run, *, step: int, moment: Moment, completions: list[Completion]
                 completion=completion.text,
                 ended=completion.ended,
                 tokens=completion.tokens,
+                origin=origin,
             )
         )

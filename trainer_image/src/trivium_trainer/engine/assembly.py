@@ -75,6 +75,15 @@ def refuse_impossible(run: Run) -> None:
             "adapter.quantization: nf4 cannot be divided by parallelism.zeroStage: 3.",
             remedy="Use zeroStage 2 or lower, or quantization: none.",
         )
+    evaluation = run.config.evaluation
+    watches = evaluation.keep_best or evaluation.early_stopping_patience is not None
+    if watches and not any(len(examples) for examples in run.prepared.evaluation.values()):
+        raise TrainingError(
+            FailureClass.USER_ERROR,
+            "EvaluationSetMissing",
+            "evaluation: keepBest and earlyStopping compare held-out losses, and nothing is held out.",
+            remedy="Set data.evaluation or data.evaluationFraction, or remove keepBest and earlyStopping.",
+        )
     if run.parallelism.offload != "none" and run.zero_stage == 0:
         raise TrainingError(
             FailureClass.USER_ERROR,

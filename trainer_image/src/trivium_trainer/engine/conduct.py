@@ -1,5 +1,7 @@
 """From a built engine to a published output: what all recipes do alike."""
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +17,9 @@ from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.zero_engine import gather_state
 from trivium_trainer.evaluation import evaluate
 from trivium_trainer.output import publish_output
-from trivium_trainer.sampling import sample
+from trivium_trainer.prompt_origin import prompt_origins
+from trivium_trainer.report_data import InspectionLine
+from trivium_trainer.sampling import Origin, sample
 
 
 def conduct(run: Run, engine: Any, objective: Objective, *, start: Position) -> None:
@@ -23,14 +27,17 @@ def conduct(run: Run, engine: Any, objective: Objective, *, start: Position) -> 
 
     Raises StopRequested after a stop by command; TrainingError for every failure that has a name.
     """
-    end = train(run, engine, objective, _hooks(run, engine, objective), start=start)
-    sample(run, engine, step=end.step, moment="after")
+    inspection = run.prepared.inspection.model_dump(mode="json", by_alias=True)
+    run.session.write(InspectionLine(at=time.time(), inspection=inspection))
+    origins = prompt_origins(run.config, run.prepared) if run.ranks.is_first else []
+    end = train(run, engine, objective, _hooks(run, engine, objective, origins), start=start)
+    sample(run, engine, step=end.step, moment="after", origins=origins)
     report_memory(run)
     run.session.beat("finish")
     _publish(run, engine, end)
 
 
-def _hooks(run: Run, engine: Any, objective: Objective) -> Hooks:
+def _hooks(run: Run, engine: Any, objective: Objective, origins: Sequence[Origin | None]) -> Hooks:
     digests = {"model_digest": model_digest(run), "data_digest": data_digest(run)}
 
     def evaluated(step: int) -> EvaluationRecord | None:
@@ -42,7 +49,7 @@ def _hooks(run: Run, engine: Any, objective: Objective) -> Hooks:
 
     return Hooks(
         evaluate=evaluated,
-        sample=lambda step: sample(run, engine, step=step, moment="during" if step else "before"),
+        sample=lambda step: sample(run, engine, step=step, moment="during" if step else "before", origins=origins),
         save=lambda position: save_checkpoint(run, engine, position, **digests),
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,10 +63,19 @@ class Ranks:
         try:
             yield self.is_first
         except Exception as caught:  # noqa: BLE001  re-raised below, on every rank
-            error = caught
+            error = _portable(caught)
         shared = self.broadcast(error)
         if shared is not None:
             raise shared
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or what can be said of it where it cannot travel to the other ranks."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    except Exception:  # noqa: BLE001  any class may refuse in its own way
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def join(*, rank: int, world_size: int, local_rank: int, on_gpu: bool) -> Ranks:
@@ -75,10 +85,10 @@ def join(*, rank: int, world_size: int, local_rank: int, on_gpu: bool) -> Ranks:
     """
     if not dist.is_initialized():
         raise RuntimeError("torch.distributed is not initialized: train_worker runs inside a process group")
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size), "LOCAL_RANK": str(local_rank)}
-    device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
-    if on_gpu:
-        torch.cuda.set_device(device)
+    # The device is the one that the driver has chosen: with one visible GPU for each process its number is always 0.
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    place = device.index if on_gpu else local_rank
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size), "LOCAL_RANK": str(place)}
     control = dist.new_group(backend="gloo", timeout=CONTROL_TIMEOUT) if world_size > 1 else None
     _use_deepspeed()
     return Ranks(rank=rank, world_size=world_size, device=device, control=control)
