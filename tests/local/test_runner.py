@@ -61,14 +61,14 @@ class Machinery:
     def folder_of(self, name: str) -> Path:
         return self.state.attempt("default", name)
 
-    async def until(self, condition) -> None:
+    async def until(self, condition, *, seconds: float = 30) -> None:
         """Wait for files as well as for objects; the latter have an event, the former do not."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
-    async def until_state(self, name: str, *states: AttemptState) -> dict:
-        await self.until(lambda: self.rayjob(name) and read_ray_job_state(self.rayjob(name)) in states)
+    async def until_state(self, name: str, *states: AttemptState, seconds: float = 30) -> dict:
+        await self.until(lambda: self.rayjob(name) and read_ray_job_state(self.rayjob(name)) in states, seconds=seconds)
         return self.rayjob(name)
 
     def evidence(self, name: str):
@@ -247,3 +247,38 @@ def test_cores_are_those_of_the_workers() -> None:
     two = rayjob("a", "true", cpus="2")
     two["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"] = 3
     assert cores_of(two) == 6
+
+
+PROBE = """
+import json, os, pathlib, ray
+ray.init(**json.loads(os.environ["TRIVIUM_LOCAL_RAY"]), logging_level="ERROR")
+ready, other = (pathlib.Path(os.environ["MEETING"]) / name for name in (os.environ["ME"], os.environ["YOU"]))
+remote = ray.remote(lambda: os.environ["ME"])
+assert ray.get(remote.remote()) == os.environ["ME"]
+ready.touch()
+import time
+while not other.exists():  # both clusters are up at the same time
+    time.sleep(0.1)
+assert ray.get(remote.remote()) == os.environ["ME"]
+print(ray.get_runtime_context().gcs_address)
+"""
+
+
+@pytest.mark.timeout(300)
+async def test_two_rays_side_by_side_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (tmp_path / "probe.py").write_text(PROBE)
+    machinery = Machinery(tmp_path / "state", cores=2)
+    for me, you in (("a", "b"), ("b", "a")):
+        env = [{"name": "ME", "value": me}, {"name": "YOU", "value": you}, {"name": "MEETING", "value": str(tmp_path)}]
+        machinery.store.create(rayjob(me, f"python {tmp_path}/probe.py", owner=me, env=env))
+    async with machinery.at_work():
+        for name in "ab":
+            await machinery.until_state(name, AttemptState.SUCCEEDED, AttemptState.FAILED, seconds=280)
+    logs = [(machinery.folder_of(name) / "driver.log").read_text() for name in "ab"]
+    assert [machinery.rayjob(name)["status"]["jobStatus"] for name in "ab"] == ["SUCCEEDED", "SUCCEEDED"], logs
+    assert logs[0] != logs[1]
+    assert not (home / ".ray").exists()  # the tokens are the attempts' own
+    assert not list(machinery.state.root.glob("attempts/*/*/ray-folder"))

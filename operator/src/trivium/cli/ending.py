@@ -1,6 +1,7 @@
 """The last words of a run for a person: what came out, or what went wrong and what to do about it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -31,7 +32,13 @@ def print_ending(views: Sequence[JobView], console: Console) -> None:
 
 def _print_fact(console: Console, name: str, value: str | None) -> None:
     if value:
-        _print(console, (f"  {name:<7}", "dim"), (value, ""))
+        _print(console, (f"  {name:<7}", "dim"), (_from_here(value), ""))
+
+
+def _from_here(path: str) -> str:
+    """Short where that is possible; either way it can be copied to the next command."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _print(console: Console, *parts: tuple[str, str]) -> None:

@@ -56,9 +56,9 @@ class Attempt:
         self._pod_spec: dict[str, Any] = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
         self._container: str = self._pod_spec["containers"][0]["name"]
         self.folder = context.state.attempt(self._namespace, self._name)
-        self.job_uid = next(
-            (o["uid"] for o in rayjob["metadata"].get("ownerReferences", []) if o.get("controller")), ""
-        )
+        owners = rayjob["metadata"].get("ownerReferences", [])
+        # Without a controller, it is a job of its own.
+        self.job_uid = next((one["uid"] for one in owners if one.get("controller")), rayjob["metadata"]["uid"])
 
     async def run(self) -> None:
         """Execute to the end. Cancelling ends the driver and everything below it first."""
