@@ -9,7 +9,7 @@ from trl.chat_template_utils import is_chat_template_stop_token_trained, qwen2_5
 from trivium_trainer.config import Model, Source
 from trivium_trainer.data.examples import IGNORED
 from trivium_trainer.data.prepared import open_prepared
-from trivium_trainer.prepare.starting_model import count_parameters, count_stored_parameters
+from trivium_trainer.prepare.resize import save_resized
 from trivium_trainer.prepare.template import DEFAULT_TEMPLATE
 
 pytestmark = pytest.mark.slow
@@ -141,12 +141,10 @@ def test_dpo_tokens_are_those_of_trl_where_prompt_and_answer_meet_inside_a_token
         assert np.flatnonzero(pair[f"{name}_completion_mask"])[0] == length
 
 
-@pytest.mark.parametrize("tied", [False, True])
-def test_stored_parameters_are_those_of_the_model_that_is_built_from_them(tmp_path, base_model, tied):
-    model = AutoModelForCausalLM.from_pretrained(base_model)
-    model.config.tie_word_embeddings = tied
-    built = AutoModelForCausalLM.from_config(model.config)
-    built.save_pretrained(tmp_path, max_shard_size="200KB")
-    assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    assert count_stored_parameters(tmp_path, model.config) == count_parameters(model.config)
-    assert count_parameters(model.config) == sum(parameter.numel() for parameter in built.parameters())
+def test_two_jobs_that_resize_the_same_model_at_once_end_with_one_copy(tmp_path, base_model):
+    for work in ("a", "b"):
+        save_resized(
+            base_model, to=tmp_path / "models/resized", rows=602, work=tmp_path / work, trust_remote_code=False
+        )
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["resized"]
+    assert not list((tmp_path / "b").iterdir())

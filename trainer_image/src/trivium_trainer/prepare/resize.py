@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 
-def save_resized(folder: Path, *, to: Path, rows: int, trust_remote_code: bool) -> None:
-    """Write the model in `folder` with `rows` embedding rows to `to`, whole or not at all.
+def save_resized(folder: Path, *, to: Path, rows: int, work: Path, trust_remote_code: bool) -> None:
+    """Write the model in `folder` with `rows` embedding rows to `to`, whole or not at all, by way of this run's `work`.
 
     New rows, of the input and of an untied output embedding, are the mean of the old ones: of all starting points the
     one that changes the model's other predictions least (Hewitt, 2021), and the same at every attempt. transformers'
@@ -23,10 +23,16 @@ def save_resized(folder: Path, *, to: Path, rows: int, trust_remote_code: bool) 
     for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
         if layer is not None:
             _fill_with_mean(layer, first_new=before)
-    partial = to.with_name(f"{to.name}.partial")
+    partial = work / to.name
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
-    partial.rename(to)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.rename(to)
+    except OSError:
+        if not to.is_dir():
+            raise
+        shutil.rmtree(partial)  # another job was first; its copy is equal
 
 
 def _fill_with_mean(layer: Any, *, first_new: int) -> None:

@@ -34,10 +34,11 @@ def run_prepare(config: RunConfig, session: Session) -> Inspection:
     session.beat("prepare")
     plans = plan_sources(config, inputs, work=work)
     tokenizer = _tokenizer(config, inputs, plans)
+    # Before the data: what is wrong with the model must not wait for hours of tokenizing.
+    model = prepare_model(config, inputs, tokenizer, work=work)
+    session.beat("prepare")
     key = prepared_key(config, plans, tokenizer)
     manifest = _dataset(config, plans, tokenizer, key=key, work=work, session=session)
-    session.beat("prepare")
-    model = prepare_model(config, inputs, tokenizer)
     root = layout.prepared_root(config) / key
     inspection = inspect(
         config,

@@ -1,13 +1,11 @@
 """The model that training starts from: its config, its size, and a resized copy where tokens were added."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -34,7 +32,7 @@ class StartingModel:
     """Below prepared/: a downloaded or resized model. None: the mounted path, or from scratch."""
 
 
-def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenizer) -> StartingModel:
+def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenizer, *, work: Path) -> StartingModel:
     """Resolve the architecture, resize where the tokenizer has grown, count. Raises UserError."""
     if config.model.source is None or inputs.model is None:
         scratch = resolve_architecture(
@@ -54,7 +52,7 @@ def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenize
     rows, wanted = _vocabulary(own), len(tokenizer.tokenizer)
     if wanted <= rows:
         downloaded = model_folder(source, revision=inputs.model.revision, uid=config.job.uid)
-        parameters = count_stored_parameters(root, own)
+        parameters = count_parameters(own, trust_remote_code=trusted)
         return _starting_model(own, parameters=parameters, folder=downloaded if source.path is None else None)
     if not tokenizer.added_tokens:
         raise user_error(
@@ -65,10 +63,9 @@ def prepare_model(config: RunConfig, inputs: Inputs, tokenizer: PreparedTokenize
     folder = f"models/resized-{digest_text(inputs.model.digest, tokenizer.digest)[:16]}"
     resized = layout.prepared_root(config) / folder
     if not resized.exists():
-        resized.parent.mkdir(parents=True, exist_ok=True)
-        save_resized(root, to=resized, rows=wanted, trust_remote_code=trusted)
+        save_resized(root, to=resized, rows=wanted, work=work, trust_remote_code=trusted)
     grown = load_config(resized, trust_remote_code=trusted)
-    return _starting_model(grown, parameters=count_stored_parameters(resized, grown), folder=folder)
+    return _starting_model(grown, parameters=count_parameters(grown, trust_remote_code=trusted), folder=folder)
 
 
 def load_config(folder: Path, *, trust_remote_code: bool) -> Any:
@@ -84,25 +81,10 @@ def load_config(folder: Path, *, trust_remote_code: bool) -> Any:
         ) from error
 
 
-def count_stored_parameters(folder: Path, config: Any) -> int:
-    """Parameters by the shapes in the headers of the safetensors files; no weight is read, no model is built.
-
-    Building one on the meta device gives the same number and costs five seconds of imports. A head that is tied to
-    the embedding, and stored all the same, counts once.
-    """
-    tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="np") as file:
-            names = [name for name in file.keys() if not (tied and name == "lm_head.weight")]  # noqa: SIM118  no mapping
-            total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-    return total
-
-
-def count_parameters(config: Any) -> int:
-    """Parameters of a model from scratch by the shapes of its weights, tied ones once; nothing is allocated."""
+def count_parameters(config: Any, *, trust_remote_code: bool = False) -> int:
+    """Parameters by the shapes of the weights, tied ones once; nothing is allocated."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
