@@ -104,17 +104,18 @@ def test_a_run_survives_a_kill_a_suspension_and_an_interruption(folder: Path) ->
     killed = Run(folder, "job.yaml", "--claim", "corpus=corpus")
     killed.until(lambda change: change.get("step", 0) >= 110)
     assert processes_of(state)
+    follower = Run(folder, "job.yaml")
+    follower.until(lambda change: "it runs these jobs, and is followed here" in change.get("message", ""))
+    seen = follower.until(lambda change: change.get("step", 0) >= 110)
     killed.process.send_signal(signal.SIGKILL)
-    wait_until_gone(state)
     killed.end()
 
-    suspended = Run(folder)
-    suspended.until(lambda change: change.get("step", 0) > 100)  # from its checkpoint, not from the start
-    steps = [change["step"] for change in suspended.changes if change.get("step")]
-    assert min(steps) >= 100
+    # The follower takes over, from the checkpoint and not from the start.
+    resumed = follower.until(lambda change: change.get("attempt", 0) > seen["attempt"] and change["phase"] == "Running")
+    assert resumed["step"] >= 100
     order = trivium(folder, "suspend", "base")
     assert (order.returncode, order.stdout) == (0, "ptj/base saves a checkpoint and stops.\n")
-    assert suspended.end() == 90
+    assert follower.end() == 90
     wait_until_gone(state)
 
     assert trivium(folder, "resume", "ptj/base").returncode == 0

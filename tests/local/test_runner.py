@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,6 +179,27 @@ async def test_a_deleted_rayjob_ends_its_processes_before_the_same_jobs_next_att
         await machinery.until_state("b", AttemptState.SUCCEEDED)
     assert order.read_text().split() == ["first-ended", "second-started"]
     assert machinery.store.list_all("Pod")[0]["metadata"]["name"] == "b-local-head"
+
+
+async def test_a_deleted_jobs_ray_folder_goes_also_when_the_attempts_folder_is_gone(tmp_path: Path) -> None:
+    machinery = Machinery(tmp_path)
+    machinery.store.create(rayjob("a", "sleep 1000"))
+    async with machinery.at_work():
+        await machinery.until_state("a", AttemptState.RUNNING)
+        ray_folder = Path((machinery.folder_of("a") / "ray-folder").read_text())
+        assert ray_folder.is_dir()
+        shutil.rmtree(machinery.folder_of("a"))
+        machinery.store.delete(ObjectKey(kind="RayJob", namespace="default", name="a"))
+        await machinery.until(lambda: not ray_folder.exists())
+
+
+async def test_folders_of_attempts_that_nobody_knows_are_swept(tmp_path: Path) -> None:
+    machinery = Machinery(tmp_path)
+    machinery.store.create(rayjob("live", "true"))
+    for name in ("live", "kept", "forgotten"):
+        machinery.folder_of(name).mkdir(parents=True)
+    machinery.runner.sweep_folders({"default/kept"})
+    assert sorted(path.name for path in machinery.folder_of("live").parent.iterdir()) == ["kept", "live"]
 
 
 async def test_attempts_wait_for_cores_in_the_order_of_their_arrival(tmp_path: Path) -> None:

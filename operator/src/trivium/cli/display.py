@@ -21,6 +21,9 @@ class Display(Protocol):
     def log(self, job: str, line: str) -> None:
         """One line that a trainer printed."""
 
+    def stop(self) -> None:
+        """Leave the terminal as it was found; calling it again does nothing."""
+
     def close(self, views: Sequence[JobView], *, exit_code: int) -> None:
         """The last word."""
 

@@ -29,6 +29,9 @@ class JsonDisplay:
         """See Display."""
         self._write({"type": "log", "job": job, "line": line})
 
+    def stop(self) -> None:
+        """See Display."""
+
     def close(self, views: Sequence[JobView], *, exit_code: int) -> None:
         """See Display."""
         self.update(views, now=0)

@@ -42,6 +42,9 @@ class LineDisplay:
         """See Display."""
         self._console.print(f"{job} | {line}", soft_wrap=True, markup=False)
 
+    def stop(self) -> None:
+        """See Display."""
+
     def close(self, views: Sequence[JobView], *, exit_code: int) -> None:  # noqa: ARG002 - Display
         """See Display."""
         print_ending(views, self._console)

@@ -43,6 +43,10 @@ class LiveDisplay:
         """See Display."""
         self._console.print(Text.assemble((f"{job} ", "cyan"), line))
 
+    def stop(self) -> None:
+        """See Display."""
+        self._live.stop()
+
     def close(self, views: Sequence[JobView], *, exit_code: int) -> None:  # noqa: ARG002 - Display
         """See Display."""
         if self._started:

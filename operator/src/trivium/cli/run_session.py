@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
+import logging.handlers
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,8 @@ from trivium.local.requests import Execute, Order, ask
 from trivium.local.state_folder import StateLock, StateLockedError
 
 _POLL_SECONDS = 0.25
+_ORDER_SECONDS = 1.0
+_MAX_LOG_BYTES = 4 * 1024 * 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,8 +53,17 @@ def run_session(options: RunOptions) -> int:
     reader = StateReader(options.state)
     bind_claims(reader.folder, options.claims, namespace=options.namespace)
     check_references(manifests, reader.jobs(), reader.folder)
+    _log_to(reader.folder.log)
     watch = RunWatch(reader, choose_display(as_json=options.as_json), follow_logs=options.follow_logs)
     return asyncio.run(_Session(options, manifests, reader, watch).run())
+
+
+def _log_to(path: Path) -> None:
+    """The screen belongs to the display; what the parts log is for developers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_LOG_BYTES, backupCount=1, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class _Session:
@@ -68,27 +82,44 @@ class _Session:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
-        finished = False
-        while not finished and not self._stop.is_set():
-            lock = StateLock(self._reader.folder)
+        try:
+            finished = False
+            while not finished and not self._stop.is_set():
+                finished = await self._act_or_follow()
+            return self._watch.close(self._reader.jobs(), interrupted=not finished)
+        finally:
+            self._watch.give_back_terminal()
+
+    async def _act_or_follow(self) -> bool:
+        """One turn as the embedded cluster or as its follower; whether the run is over."""
+        lock = StateLock(self._reader.folder)
+        try:
+            await self._acquire(lock)
+        except StateLockedError as busy:
+            return await self._follow(busy)
+        try:
+            return await self._act()
+        finally:
+            lock.release()
+
+    async def _acquire(self, lock: StateLock) -> None:
+        """Take the lock; an order of another terminal (suspend, delete) holds it for a moment only."""
+        deadline = time.monotonic() + _ORDER_SECONDS
+        while True:
             try:
-                lock.acquire()
-            except StateLockedError as busy:
-                finished = await self._follow(busy)
-                continue
-            try:
-                finished = await self._act()
-            finally:
-                lock.release()
-        return self._watch.close(self._reader.jobs(), interrupted=not finished)
+                return lock.acquire()
+            except StateLockedError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _act(self) -> bool:
         """Be the embedded cluster; whether the run is over."""
         engine = Engine(self._reader.folder)
         if not self._submitted:
             self._begin(engine.jobs(), engine.orders)
-        await engine.start()
         try:
+            await engine.start()
             finished = await self._until_over(engine.jobs, engine.check)
             if finished:
                 await engine.settle()

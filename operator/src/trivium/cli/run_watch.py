@@ -76,6 +76,10 @@ class RunWatch:
         self._display.close(shown, exit_code=code)
         return code
 
+    def give_back_terminal(self) -> None:
+        """Also after an error: a terminal without a cursor is no place to read about it."""
+        self._display.stop()
+
     def _views(self, jobs: Sequence[Manifest], keys: Sequence[_Key]) -> list[JobView]:
         return [self._reader.on_this_machine(view_job(job)) for job in _chosen(jobs, keys)]
 

@@ -57,6 +57,7 @@ class Attempt:
         self._container: str = self._pod_spec["containers"][0]["name"]
         self.folder = context.state.attempt(self._namespace, self._name)
         owners = rayjob["metadata"].get("ownerReferences", [])
+        self._ray_folder: Path | None = None
         # Without a controller, it is a job of its own.
         self.job_uid = next((one["uid"] for one in owners if one.get("controller")), rayjob["metadata"]["uid"])
 
@@ -72,7 +73,7 @@ class Attempt:
             await self._execute(pod, environment)
         finally:
             self._context.tokens.revoke(token)
-            remove_ray_folder(self.folder)
+            self._remove_ray_folder()
 
     async def _prepare(self, pod: ObjectKey, token: str) -> dict[str, str]:
         """Mounts and environment; like a kubelet, tries again for as long as something to mount is missing."""
@@ -102,8 +103,18 @@ class Attempt:
             field=self._downward_field,
             translate=lambda value: mounts.translate(self._pod_spec, value),
             mount_root=mounts.root,
-            ray=ray_arguments(self._context.machine, temporary=make_ray_folder(self.folder)),
+            ray=ray_arguments(self._context.machine, temporary=self._make_ray_folder()),
         )
+
+    def _make_ray_folder(self) -> Path:
+        self._ray_folder = make_ray_folder(self.folder)
+        return self._ray_folder
+
+    def _remove_ray_folder(self) -> None:
+        """Also where a deletion has taken the attempt's folder, and the memory of Ray's with it."""
+        if self._ray_folder is not None:
+            shutil.rmtree(self._ray_folder, ignore_errors=True)
+        remove_ray_folder(self.folder)
 
     async def _execute(self, pod: ObjectKey, environment: Mapping[str, str]) -> None:
         kills_before = oom_kills()
@@ -121,8 +132,8 @@ class Attempt:
         except asyncio.CancelledError:
             await asyncio.shield(driver.stop())
             raise
-        if exit_code != 0:
-            await asyncio.to_thread(keep_ray_logs, self.folder)
+        if exit_code != 0 and self._ray_folder is not None:
+            await asyncio.to_thread(keep_ray_logs, self._ray_folder, self.folder)
         now = self._context.clock()
         oom_killed = exit_code != 0 and oom_kills() > kills_before
         update_status(
@@ -193,14 +204,17 @@ def remove_ray_folder(attempt: Path) -> None:
         memory.unlink(missing_ok=True)
 
 
-def keep_ray_logs(attempt: Path) -> None:
+def keep_ray_logs(ray_folder: Path, attempt: Path) -> None:
     """After a failure: Ray's own logs, beside the driver's."""
-    for logs in Path((attempt / _RAY_FOLDER).read_text()).glob("session_latest/logs"):
+    for logs in ray_folder.glob("session_latest/logs"):
         shutil.copytree(logs, attempt / RAY_LOGS, dirs_exist_ok=True, ignore_dangling_symlinks=True)
 
 
 def read_tail(log: Path) -> str:
-    """The end of a log; a multi-byte character cut at the start is replaced."""
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-        return stream.read().decode(errors="replace")
+    """The end of a log, "" if it was deleted; a multi-byte character cut at the start is replaced."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -2,6 +2,7 @@
 
 <state>/lock                                     held by the one process that acts
 <state>/objects/<kind>/<namespace>/<name>.json   the API server's objects (snapshots.py)
+<state>/trivium.log                              what the parts of this process log: for developers
 <state>/events.jsonl                             what `kubectl get events` would show
 <state>/claims/<namespace>/<claim>/              persistent volume claims: folders, or links to folders
 <state>/secrets/<namespace>/<secret>/<key>       Secrets that jobs name in spec.credentials
@@ -35,6 +36,10 @@ class StateFolder:
     @property
     def events(self) -> Path:
         return self.root / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "trivium.log"
 
     @property
     def requests(self) -> Path:
