@@ -170,10 +170,11 @@ async def test_a_deleted_rayjob_ends_its_processes_before_the_same_jobs_next_att
     owner = machinery.store.create(job())
     order = tmp_path / "order"
     # The first attempt takes its time to end; the second one must not overlap with it.
-    stubborn = f"trap 'sleep 0.3; echo first-ended >> {order}; exit 1' TERM; sleep 1000 & wait"
+    ready = tmp_path / "ready"
+    stubborn = f"trap 'sleep 0.3; echo first-ended >> {order}; exit 1' TERM; touch {ready}; sleep 1000 & wait"
     machinery.store.create(owned(rayjob("a", stubborn), owner))
     async with machinery.at_work():
-        await machinery.until_state("a", AttemptState.RUNNING)
+        await machinery.until(ready.exists)
         machinery.store.delete(ObjectKey(kind="RayJob", namespace="default", name="a"))
         machinery.store.create(owned(rayjob("b", f"echo second-started >> {order}"), owner))
         await machinery.until_state("b", AttemptState.SUCCEEDED)
@@ -187,7 +188,7 @@ async def test_a_deleted_jobs_ray_folder_goes_also_when_the_attempts_folder_is_g
     async with machinery.at_work():
         await machinery.until_state("a", AttemptState.RUNNING)
         ray_folder = Path((machinery.folder_of("a") / "ray-folder").read_text())
-        assert ray_folder.is_dir()
+        await machinery.until(ray_folder.is_dir)
         shutil.rmtree(machinery.folder_of("a"))
         machinery.store.delete(ObjectKey(kind="RayJob", namespace="default", name="a"))
         await machinery.until(lambda: not ray_folder.exists())
