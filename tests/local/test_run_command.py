@@ -114,11 +114,11 @@ def test_a_run_survives_a_kill_a_suspension_and_an_interruption(folder: Path) ->
     resumed = follower.until(lambda change: change.get("attempt", 0) > seen["attempt"] and change["phase"] == "Running")
     assert resumed["step"] >= 100
     order = trivium(folder, "suspend", "base")
-    assert (order.returncode, order.stdout) == (0, "ptj/base saves a checkpoint and stops.\n")
+    assert (order.returncode, order.stdout) == (0, "pretrain/base saves a checkpoint and stops.\n")
     assert follower.end() == 90
     wait_until_gone(state)
 
-    assert trivium(folder, "resume", "ptj/base").returncode == 0
+    assert trivium(folder, "resume", "pretrain/base").returncode == 0
     interrupted = Run(folder)
     interrupted.until(lambda change: change.get("phase") == "Running")
     interrupted.process.send_signal(signal.SIGINT)
@@ -135,7 +135,7 @@ def test_a_run_survives_a_kill_a_suspension_and_an_interruption(folder: Path) ->
 
     again = Run(folder, "job.yaml")
     assert again.end() == 0
-    assert again.changes[0] == {"type": "note", "message": "ptj/base is over already; --fresh runs it anew."}
+    assert again.changes[0] == {"type": "note", "message": "pretrain/base is over already; --fresh runs it anew."}
     status = json.loads(trivium(folder, "status", "base", "-o", "json").stdout)
     # The kill and the interruption cost the user nothing of the budget.
     assert status["status"]["restartBudget"].get("spent", 0) == 0

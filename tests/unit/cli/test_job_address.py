@@ -20,7 +20,7 @@ def test_a_bare_name_is_enough_where_it_is_unique(make) -> None:
 
 def test_a_name_of_two_jobs_asks_which(make) -> None:
     jobs = [make.job("PretrainJob", "a"), make.sft_job("a")]
-    with pytest.raises(CommandError, match=r"a: 2 jobs have this name. Say which: ptj/a, sft/a\.") as error:
+    with pytest.raises(CommandError, match=r"a: 2 jobs have this name. Say which: pretrain/a, sft/a\.") as error:
         find_job("a", jobs, namespace="default")
     assert error.value.code == ExitCode.USAGE
 
@@ -32,7 +32,7 @@ def test_an_unknown_job_is_answered_with_those_that_are_there(make) -> None:
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones(make) -> None:
-    with pytest.raises(CommandError, match=r"pod is no kind of job. Use one of ptj, sft, pref\."):
+    with pytest.raises(CommandError, match=r"pod is no kind of job. Use one of pretrain, sft, preference\."):
         find_job("pod/a", [make.sft_job("a")], namespace="default")
 
 

@@ -1,4 +1,4 @@
-"""`sft/my-job`, `SFTJob/my-job`, `sftjobs/my-job` or a unique name, resolved among the jobs that are there."""
+"""`sft/my-job`, `SFTJob/my-job`, kubectl's short names, or a unique name, resolved among the jobs that are there."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,16 +7,22 @@ from trivium.cli.errors import CommandError
 from trivium.cli.exit_codes import ExitCode
 from trivium.ports import Manifest
 
+
+def _word(kind: str) -> str:
+    """`SFTJob` -> `sft`: what people say."""
+    return kind.removesuffix("Job").lower()
+
+
 _KINDS: dict[str, str] = {
     spelling.lower(): kind
     for kind, model in JOB_KINDS.items()
-    for spelling in (kind, model.NAMES.plural, model.NAMES.singular, model.NAMES.short_name)
+    for spelling in (_word(kind), kind, model.NAMES.plural, model.NAMES.singular, model.NAMES.short_name)
 }
 
 
 def address_of(manifest: Manifest) -> str:
     """How a job is called everywhere in the command line: `sft/my-job`."""
-    return f"{JOB_KINDS[manifest['kind']].NAMES.short_name}/{manifest['metadata']['name']}"
+    return f"{_word(manifest['kind'])}/{manifest['metadata']['name']}"
 
 
 def find_job(address: str, jobs: Iterable[Manifest], *, namespace: str) -> Manifest:
@@ -40,8 +46,8 @@ def _parse(address: str) -> tuple[str | None, str]:
         return None, prefix
     kind = _KINDS.get(prefix.lower())
     if kind is None:
-        shorts = ", ".join(model.NAMES.short_name for model in JOB_KINDS.values())
-        raise CommandError(f"{address}: {prefix} is no kind of job. Use one of {shorts}.", code=ExitCode.USAGE)
+        words = ", ".join(map(_word, JOB_KINDS))
+        raise CommandError(f"{address}: {prefix} is no kind of job. Use one of {words}.", code=ExitCode.USAGE)
     return kind, name
 
 

@@ -11,7 +11,7 @@ from trivium.cli.options import DEFAULT_STATE, NamespaceOption, RunFormat, State
 def run(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="Manifests. Without any: go on with what is not finished."),
+        typer.Argument(metavar="FILE...", help="Manifests. Without any: go on with what is not finished."),
     ] = None,
     *,
     namespace: NamespaceOption = "default",

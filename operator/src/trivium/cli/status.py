@@ -8,7 +8,7 @@ from trivium.cli.options import DEFAULT_STATE, NamespaceOption, OutputFormat, St
 
 
 def status(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job, in detail.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="One job, in detail.")] = None,
     *,
     namespace: NamespaceOption = "default",
     state: StateOption = DEFAULT_STATE,
