@@ -29,7 +29,7 @@ FAST = {"totalSteps": 8, "globalBatchSize": 8, "seed": 3, "learningRate": 3e-2}
 @pytest.fixture(scope="module")
 def runs(lab):
     one = [lab.scenario(f"full-z{zero}", zero=zero, base="base", **SAMPLING) for zero in (0, 3)]
-    one += [lab.scenario("scratch-pretrain", recipe="pretrain", zero=2, **SAMPLING)]
+    one += [lab.scenario("scratch-pretrain", recipe="pretrain", zero=2, output={"modelCard": True}, **SAMPLING)]
     one += [
         lab.scenario(f"lora-z{zero}", zero=zero, options={"added_token_ids": [1, 2]}, optimization=FAST, **LORA)
         for zero in (0, 2, 3)
@@ -126,6 +126,12 @@ def test_an_output_names_and_digests_everything_in_it(runs):
     assert not list(runs["lora-z2"].stage.root.glob(".output-draft"))
 
 
+def test_an_output_has_a_model_card(runs):
+    card = (runs["scratch-pretrain"].stage.model / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert not (runs["full-z0"].stage.model / "README.md").exists()
+
+
 def test_the_output_is_what_was_trained_at_every_stage(runs):
     want = weights(runs["full-z0"])
     for name in ("full-z3", "full-z3-ranks2"):
@@ -134,12 +140,13 @@ def test_the_output_is_what_was_trained_at_every_stage(runs):
         for key, tensor in want.items():
             torch.testing.assert_close(have[key], tensor, rtol=0, atol=1e-4)
     base = load_file(runs["full-z0"].stage.root.parents[3] / "prepared" / "base" / "model.safetensors")
+    assert base.keys() == want.keys()  # the tied output layer is saved once
     assert any(not torch.equal(base[key], want[key]) for key in want)
 
 
 def test_lora_trains_the_same_losses_at_every_stage(runs):
     want = losses(runs["lora-z0"])
-    assert want[-1] < want[0] - 0.2
+    assert want[-1] < want[0] - 0.15
     for name in ("lora-z2", "lora-z3", "lora-z3-ranks2"):
         assert losses(runs[name]) == pytest.approx(want, abs=2e-6)
 
@@ -216,7 +223,7 @@ def test_samples_do_not_depend_on_the_ranks_and_leave_training_as_it_was(runs):
         [line["completion"] for line in runs[name].lines("sample")] for name in ("full-z0", "full-z3", "full-z3-ranks2")
     ]
     assert completions[0] == completions[1] == completions[2]
-    assert losses(runs["full-z3"]) == pytest.approx(losses(runs["full-z0"]), abs=1e-6)
+    assert losses(runs["full-z3"]) == pytest.approx(losses(runs["full-z0"]), abs=3e-6)
 
 
 def test_keep_best_publishes_the_best_weights_and_early_stopping_ends_the_run(runs):

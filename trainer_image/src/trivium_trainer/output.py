@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from transformers import AutoTokenizer, GenerationConfig
 
 from trivium_trainer.checkpoint.marker import EvaluationRecord, FileDigest, digest_file, sync, write_durably
@@ -76,6 +75,8 @@ def read_output(folder: Path) -> OutputRecord | None:
 
 def _merged(run: Run, adapter: Path) -> Any:
     """The base with the adapter folded in. Loaded anew in full precision: a quantized base could not take it."""
+    from peft import PeftModel  # noqa: PLC0415  its import takes seconds, which only adapters must pay
+
     assert run.prepared.model_dir is not None  # an adapter without a base is refused before training
     options = {"dtype": getattr(torch, run.config.model.dtype)}
     base = load_pretrained(run.config.model, run.prepared.model_dir, **options)
@@ -90,7 +91,10 @@ def _save_model(run: Run, model: Any, folder: Path, *, state: dict[str, torch.Te
 
 def generation_config(model: Any, tokenizer: Any, run: Run) -> GenerationConfig:
     """The base's own settings, with the tokens that end an answer: without them generation never ends."""
-    settings = model.generation_config or GenerationConfig()
+    settings = model.generation_config
+    # Marked as derived from config.json, it would be derived from there again by whoever saves it next.
+    if settings is None or getattr(settings, "_from_model_config", False):
+        settings = GenerationConfig()
     settings.eos_token_id = end_token_ids(tokenizer, run.prepared)
     settings.pad_token_id = run.prepared.pad_token_id
     settings.bos_token_id = tokenizer.bos_token_id

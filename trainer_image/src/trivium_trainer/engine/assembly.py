@@ -8,7 +8,6 @@ from trivium_trainer.engine.random_state import seed_all_ranks_alike
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.zero_engine import build_engine, build_frozen_engine
 from trivium_trainer.failure import FailureClass, TrainingError
-from trivium_trainer.model.adapter import attach_lora
 from trivium_trainer.model.weights import build_model, enable_gradient_checkpointing
 
 
@@ -31,6 +30,8 @@ def build_trained_engine(run: Run, point: ResumePoint | None) -> Any:
     if run.parallelism.gradient_checkpointing:
         enable_gradient_checkpointing(model, zero_stage=run.zero_stage)
     if adapter is not None:
+        from trivium_trainer.model.adapter import attach_lora  # noqa: PLC0415  PEFT's import takes seconds
+
         seed_all_ranks_alike(run.optimization.seed)  # the adapter starts from random numbers, too
         model = attach_lora(model, adapter.lora, added_token_ids=run.prepared.added_token_ids)
     engine = build_engine(model, run.optimization, deepspeed_config=config)

@@ -67,7 +67,8 @@ def gather_state(engine: Any, *, zero_stage: int, is_first: bool, only_trainable
     Source: as DeepSpeed's own consolidation, which casts to 16 bits and therefore is not used.
     """
     state: dict[str, torch.Tensor] = {}
-    for name, parameter in engine.module.named_parameters(remove_duplicate=False):
+    # A tied weight is saved once, under its first name, and tied again when it is loaded. PEFT wants all its names.
+    for name, parameter in engine.module.named_parameters(remove_duplicate=not only_trainable):
         if only_trainable and not parameter.requires_grad:
             continue
         with _whole(parameter, zero_stage=zero_stage):
