@@ -7,7 +7,7 @@ trainers that report, fail and obey, and an operator that dies before or after a
 
 import asyncio
 import json
-from collections import deque
+from collections import defaultdict, deque
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,7 +85,8 @@ class FakeCluster:
         self.clock = clock
         self.objects = {}
         self.version = 0
-        self.watch = deque()
+        self.watches = defaultdict(deque)
+        """One watch per kind, as in Kubernetes: nothing orders an event of one before an event of another."""
         self.writes = []
         self.events = []
         self.fault = None
@@ -103,7 +104,7 @@ class FakeCluster:
         manifest["metadata"].setdefault("generation", 1)
         manifest["metadata"]["resourceVersion"] = str(self.version)
         self.objects[key] = manifest
-        self.watch.append(("MODIFIED" if known else "ADDED", clone(manifest)))
+        self.watches[key.kind].append(("MODIFIED" if known else "ADDED", clone(manifest)))
         return clone(manifest)
 
     def change(self, key, change, *, spec=False):
@@ -117,7 +118,7 @@ class FakeCluster:
         manifest = self.objects.pop(key)
         self.version += 1
         manifest["metadata"]["resourceVersion"] = str(self.version)
-        self.watch.append(("DELETED", manifest))
+        self.watches[key.kind].append(("DELETED", manifest))
         for child in [k for k, m in self.objects.items() if controller_uid(m) == uid_of(manifest)]:
             self.start_deletion(child)
 
@@ -239,7 +240,7 @@ class World:
         self.store = Store()
         settings = Settings(listening_since=self.clock.now(), progress_url="http://127.0.0.1:1/v1alpha1/progress")
         self.controller = Controller(self.store, self.cluster, settings, self.clock)
-        self.cluster.watch.clear()
+        self.cluster.watches.clear()
         self.alive = False
 
     async def ensure_listed(self):
@@ -247,10 +248,12 @@ class World:
             self.alive = True
             await self.controller.resync()
 
-    def deliver(self, count=None):
-        """Hand the operator the next watch events, in order."""
-        for _ in range(len(self.cluster.watch) if count is None else min(count, len(self.cluster.watch))):
-            self.controller.on_event(*self.cluster.watch.popleft())
+    def deliver(self, *, kind=None, count=None):
+        """Hand the operator the next events of one watch, or all of all."""
+        for one in [kind] if kind else sorted(self.cluster.watches):
+            watch = self.cluster.watches[one]
+            for _ in range(len(watch) if count is None else min(count, len(watch))):
+                self.controller.on_event(*watch.popleft())
 
     async def run_one_key(self):
         """One pass, if a key is ready. A dead operator is replaced by a new one."""
@@ -269,7 +272,7 @@ class World:
         for _ in range(passes):
             await self.ensure_listed()
             self.deliver()
-            if not await self.run_one_key() and not self.cluster.watch:
+            if not await self.run_one_key() and not any(self.cluster.watches.values()):
                 return
         raise AssertionError("the operator does not come to rest")
 

@@ -50,14 +50,15 @@ class History:
         world = self.world
         action = self.random.choices(
             [self.pass_on, self.deliver_some, self.move_kuberay, self.talk, self.wait, self.meddle, self.kill],
-            weights=[40, 25, 25, 15, 6, 4, 1],
+            weights=[40, 30, 25, 15, 6, 6, 1],
         )[0]
         await action()
         for job in self.jobs:
             self.note(world.status(job))
 
     def note(self, status):
-        """What this history has reached so far."""
+        """What this history has reached so far. Nobody here takes the names of our children."""
+        assert not any(condition.reason == "NameTaken" for condition in status.conditions)
         self.reached.add(str(status.phase))
         self.reached |= {str(a.failure.failure_class) for a in status.attempts if a.failure is not None}
         self.reached |= {str(a.outcome) for a in status.attempts}
@@ -68,7 +69,9 @@ class History:
 
     async def deliver_some(self):
         await self.world.ensure_listed()
-        self.world.deliver(self.random.randint(1, 8))
+        waiting = sorted(kind for kind, watch in self.world.cluster.watches.items() if watch)
+        if waiting:
+            self.world.deliver(kind=self.random.choice(waiting), count=self.random.randint(1, 6))
 
     async def wait(self):
         self.world.clock.time += timedelta(seconds=self.random.choice([1, 7, 30, 300, 2000]))

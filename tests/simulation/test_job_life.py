@@ -607,3 +607,37 @@ async def test_each_transition_is_announced_once(world):
     await world.sweep()
     reasons = [event.reason for event in world.cluster.events]
     assert reasons == ["AttemptStarted", "AttemptEnded", "Planned", "AttemptStarted", "AttemptEnded", "Succeeded"]
+
+
+async def test_a_ray_job_that_the_watch_has_not_shown_yet_is_found_before_anything_takes_its_place(world):
+    key = world.add_job()
+
+    async def settle_blindly():
+        for _ in range(30):
+            world.deliver(kind="SFTJob")
+            await world.run_one_key()
+
+    await world.ensure_listed()
+    await settle_blindly()
+    assert len(world.ray_jobs()) == 1
+    world.edit(key, runPolicy={"suspend": True})
+    await settle_blindly()
+    world.edit(key, runPolicy={"suspend": False})
+    await settle_blindly()
+    (old,) = world.ray_jobs()
+    assert "deletionTimestamp" in old["metadata"]
+    await world.sweep()
+    assert world.ray_job()["metadata"]["name"] == "a-sft-prepare-2"
+
+
+async def test_a_key_waits_until_the_watch_shows_its_last_write(world):
+    world.add_job()
+    await world.ensure_listed()
+    await world.run_one_key()
+    assert len(world.cluster.writes) == 1
+    world.cluster.change(next(k for k in world.cluster.objects if k.kind == "ComputeProfile"), lambda m: None)
+    world.deliver(kind="ComputeProfile")
+    assert await world.run_one_key()
+    assert len(world.cluster.writes) == 1
+    await world.settle()
+    assert len(world.ray_jobs()) == 1
