@@ -17,6 +17,7 @@ from trivium_trainer.failure import TrainingError
 
 # Importing trl imports bitsandbytes, which leaves a file open (0.50.2).
 pytestmark = [
+    pytest.mark.slow,  # that import takes seconds
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
