@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from trivium.api import parse_job
 from trivium.api.failure_classes import FAILURE_POLICIES
 
