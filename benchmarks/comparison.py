@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,9 +31,7 @@ class Settings:
     def counts(self) -> bool:
         """Whether a result of these settings may stand in the table."""
         least = Settings()
-        return all(
-            getattr(self, name) >= getattr(least, name) for name in ("pairs", "steps", "warmup", "parameters", "threads")
-        )
+        return all(getattr(self, one.name) >= getattr(least, one.name) for one in fields(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,8 @@ class Bench:
     sides: Mapping[str, Callable[[], Figures]]
     same_work: Sequence[str] = ()
     """Sides whose losses must be equal: of the first step, and of the last where a side knows it."""
+    derived: Mapping[str, Callable[[Mapping[str, Figures]], Figures]] = field(default_factory=dict)
+    """Further sides whose figures follow from the measured ones."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a reader must know of the inputs, kept with the result."""
 
@@ -74,7 +74,10 @@ class DifferentWorkError(Exception):
 
 
 def rounds(bench: Bench, *, pairs: int) -> Iterator[dict[str, Figures]]:
-    """`pairs` rounds of all sides. Round r begins with side r, so that none is always the first. Raises DifferentWork."""
+    """`pairs` rounds of all sides; round r begins with side r, so that none is always the first.
+
+    Raises DifferentWorkError.
+    """
     names = list(bench.sides)
     for number in range(pairs):
         turn = number % len(names)
@@ -82,7 +85,8 @@ def rounds(bench: Bench, *, pairs: int) -> Iterator[dict[str, Figures]]:
         for name in names[turn:] + names[:turn]:
             figures[name] = bench.sides[name]()
         require_same_work(figures, bench.same_work)
-        yield {name: figures[name] for name in names}
+        ordered = {name: figures[name] for name in names}
+        yield ordered | {name: derive(ordered) for name, derive in bench.derived.items()}
 
 
 def require_same_work(figures: Mapping[str, Figures], names: Sequence[str]) -> None:

@@ -42,4 +42,4 @@ def median_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) 
 
 
 def _coverage(count: int, rank: int) -> float:
-    return 1 - 2 * sum(comb(count, below) for below in range(rank)) / 2**count
+    return 1 - sum(comb(count, below) for below in range(rank)) / float(2 ** (count - 1))

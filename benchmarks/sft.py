@@ -1,4 +1,4 @@
-"""Fine-tuning: our recipe's loop against one written by hand and against TRL's SFTTrainer, over the same padded rows."""
+"""Fine-tuning: our recipe's loop against one written by hand and against TRL's SFTTrainer, over the same rows."""
 
 from pathlib import Path
 

@@ -3,21 +3,14 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Figures, Settings
+from benchmarks.supervised import SideFailedError, supervised, tail
 from trivium_trainer.driver.environment import DEFAULTS
-
-_ROOT = Path(__file__).parent.parent
-_LOG_LINES = 30
-
-
-class SideFailedError(Exception):
-    """A side ended without figures; the message holds the end of its output."""
 
 
 def run_side(name: str, task: Mapping[str, Any], *, folder: Path, settings: Settings) -> Figures:
@@ -26,17 +19,11 @@ def run_side(name: str, task: Mapping[str, Any], *, folder: Path, settings: Sett
     result, log, path = folder / "result.json", folder / "output.log", folder / "task.json"
     result.unlink(missing_ok=True)
     path.write_text(json.dumps({**task, "result": str(result), "warmup": settings.warmup, "steps": settings.steps}))
-    with log.open("wb") as output:
-        ended = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.sides.{name}", str(path)],
-            cwd=_ROOT,
-            env=environment(settings.threads),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if ended.returncode != 0 or not result.exists():
-        raise SideFailedError(f"side {name} ended with exit code {ended.returncode}:\n{tail(log)}")
+    command = [sys.executable, "-m", f"benchmarks.sides.{name}", str(path)]
+    with supervised(command, environment=environment(settings.threads), log=log) as process:
+        code = process.wait()
+    if code != 0 or not result.exists():
+        raise SideFailedError(f"side {name} ended with exit code {code}:\n{tail(log)}")
     figures: Figures = json.loads(result.read_text())
     return figures
 
@@ -63,8 +50,3 @@ def free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])
-
-
-def tail(log: Path) -> str:
-    """The end of a side's output."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])

@@ -11,7 +11,7 @@ from trivium_trainer.data.prepared import open_prepared
 from trivium_trainer.model.architecture import resolve_architecture
 from trivium_trainer.model.presets import PRESETS
 from trivium_trainer.prepare.run import run_prepare
-from trivium_trainer.prepare.tokenizer import PreparedTokenizer, train_tokenizer
+from trivium_trainer.prepare.tokenizer import train_tokenizer
 from trivium_trainer.progress import Activity
 from trivium_trainer.report_data import Line
 
@@ -71,7 +71,7 @@ def make_base(folder: Path, texts: list[str], *, parameters: int) -> Path:
     from transformers import AutoModelForCausalLM
 
     name = preset_of(parameters)
-    tokenizer: PreparedTokenizer | Any = train_tokenizer(texts, TrainTokenizer(vocab_size=PRESETS[name].vocabulary))
+    tokenizer = train_tokenizer(texts, TrainTokenizer(vocab_size=PRESETS[name].vocabulary))
     config = resolve_architecture(
         Model(architecture=Architecture(preset=name)),
         vocab_size=len(tokenizer),

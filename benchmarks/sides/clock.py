@@ -21,12 +21,13 @@ class StepClock:
 
     def __init__(self, task: dict[str, Any]) -> None:
         self._task = task
+        self._last: int = task["warmup"] + task["steps"]
         self._times: list[float] = [time.perf_counter()]
         self.losses: list[float] = []
 
     @property
     def is_over(self) -> bool:
-        return len(self._times) > self._task["warmup"] + self._task["steps"]
+        return len(self._times) > self._last
 
     def stepped(self, loss: float | None = None) -> None:
         """Take the time. `loss`: of this step, where the side knows it."""
@@ -37,9 +38,9 @@ class StepClock:
     def write_result(self) -> None:
         """Non-pad tokens per second of the window, and the losses. Refuses to report with a wrong thread count."""
         assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"]), torch.get_num_threads()
-        warmup, steps = self._task["warmup"], self._task["steps"]
-        seconds = self._times[warmup + steps] - self._times[warmup]
-        tokens = sum(self._task["tokens"][warmup : warmup + steps])
+        warmup = self._task["warmup"]
+        seconds = self._times[self._last] - self._times[warmup]
+        tokens = sum(self._task["tokens"][warmup : self._last])
         figures = {
             "tokensPerSecond": tokens / seconds,
             "seconds": seconds,

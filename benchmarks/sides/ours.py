@@ -6,10 +6,11 @@ Ray is not there, so that every side is one process; comparison `start` measures
 import os
 from typing import Any
 
+import torch
+
 from benchmarks.sides.clock import StepClock, read_task
 from trivium_trainer.config import RunConfig
 from trivium_trainer.driver.ledger import Attempt, begin_attempt
-from trivium_trainer.driver.process_group import join_process_group, leave_process_group
 from trivium_trainer.driver.rank_session import RankSession
 from trivium_trainer.failure import StopRequested
 from trivium_trainer.recipes import train_worker
@@ -37,14 +38,14 @@ def main() -> None:
     clock = StepClock(task)
     attempt = begin_attempt(open_run_directory(config).stage("train"), f"benchmark-{os.getpid()}")
     session = _TimedSession(config, attempt, clock)
-    join_process_group(rank=0, world_size=1, local_rank=0, local_world_size=1, gpu=False, timeout_seconds=600)
+    torch.distributed.init_process_group("gloo")
     try:
         train_worker(config, session)
     except StopRequested:
         clock.write_result()
     finally:
         session.close()
-    leave_process_group()
+    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
