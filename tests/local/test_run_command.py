@@ -27,7 +27,7 @@ spec:
   data:
     train: [{from: {volume: {claimName: corpus, path: text.txt}}}]
     maxLength: 32
-  optimization: {steps: 1500, globalBatchSize: 4, learningRate: 1.0e-3}
+  optimization: {steps: 400, globalBatchSize: 4, learningRate: 1.0e-3}
   storage: {checkpoints: {every: {steps: 100}}}
 """
 
@@ -128,7 +128,7 @@ def test_a_run_survives_a_kill_a_suspension_and_an_interruption(folder: Path) ->
     finished = Run(folder, "job.yaml")
     assert finished.end() == 0
     last = [change for change in finished.changes if change["type"] == "job"][-1]
-    assert (last["phase"], last["step"]) == ("Succeeded", 1500)
+    assert (last["phase"], last["step"]) == ("Succeeded", 400)
     assert (Path(last["output"]) / "model.safetensors").is_file()
     assert "<html" in Path(last["report"]).read_text()[:1000]
     wait_until_gone(state)

@@ -36,6 +36,7 @@ class Machinery:
             new_uid=lambda: f"uid-{next(uids)}-{id(self)}",
         )
         self.tokens = Tokens()
+        self.grace_seconds = 3.0
         self.runner = Runner(
             AttemptContext(
                 store=self.store,
@@ -54,7 +55,7 @@ class Machinery:
             yield self
         finally:
             task.cancel()
-            await self.runner.stop()
+            await self.runner.stop(grace_seconds=self.grace_seconds)
 
     def rayjob(self, name: str) -> dict | None:
         return self.store.get(ObjectKey(kind="RayJob", namespace="default", name=name))
@@ -201,6 +202,29 @@ async def test_folders_of_attempts_that_nobody_knows_are_swept(tmp_path: Path) -
         machinery.folder_of(name).mkdir(parents=True)
     machinery.runner.sweep_folders({"default/kept"})
     assert sorted(path.name for path in machinery.folder_of("live").parent.iterdir()) == ["kept", "live"]
+
+
+@pytest.mark.parametrize(("hurries", "want"), [(False, "saved"), (True, "asked")])
+async def test_an_interrupted_driver_may_save_unless_the_person_hurries(
+    tmp_path: Path, hurries: bool, want: str
+) -> None:
+    machinery = Machinery(tmp_path)
+    machinery.grace_seconds = 60
+    word, ready = tmp_path / "word", tmp_path / "ready"
+    saving = f"until [ -e {tmp_path}/may-save ]; do sleep 0.05; done; echo saved > {word}; exit 0"
+    machinery.store.create(
+        rayjob("a", f"trap 'echo asked > {word}; {saving}' TERM; touch {ready}; while :; do sleep 0.05; done")
+    )
+    async with machinery.at_work():
+        await machinery.until(ready.exists)
+        stopping = asyncio.create_task(machinery.runner.stop(grace_seconds=60))
+        await machinery.until(word.exists)
+        if hurries:
+            machinery.runner.hurry()
+        else:
+            (tmp_path / "may-save").touch()
+        await stopping
+    assert word.read_text().strip() == want
 
 
 async def test_attempts_wait_for_cores_in_the_order_of_their_arrival(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_command_that_cannot_be_started_fails() -> None:
 
 def test_daemons_end_with_the_command(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
+    pids.touch()
     process = start((DAEMON * 2).format(pids=pids) + f"while [ $(wc -l < {pids}) -lt 2 ]; do sleep 0.01; done; exit 3")
     daemons = read_pids(pids, 2)
     assert process.wait(20) == 3
@@ -99,6 +100,18 @@ def test_a_driver_that_will_not_end_is_killed(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     process = start(f"trap '' TERM; touch {ready}; while :; do sleep 0.05; done", grace=0.1)
     wait_for(ready.exists)
+    process.stdin.close()
+    assert process.wait(20) == 137
+
+
+def test_a_longer_grace_may_be_ordered_and_ends_with_the_pipe(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    process = start(f"trap '' TERM; touch {ready}; while :; do sleep 0.05; done", grace=0.1)
+    wait_for(ready.exists)
+    process.stdin.write(b"1000\n")
+    process.stdin.flush()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
     process.stdin.close()
     assert process.wait(20) == 137
 

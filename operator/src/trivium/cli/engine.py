@@ -26,6 +26,8 @@ from trivium.store import Store
 
 _ORDER_POLL_SECONDS = 0.2
 _SETTLE_SECONDS = 10.0
+# A trainer that is asked to go saves a checkpoint first: seconds for a model that trains on a laptop.
+_INTERRUPTION_GRACE_SECONDS = 20.0
 # One job's status is one small file here; a person watches it.
 _PROGRESS_INTERVAL = timedelta(seconds=1)
 
@@ -98,8 +100,12 @@ class Engine:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._runner.stop()
+        await self._runner.stop(grace_seconds=_INTERRUPTION_GRACE_SECONDS)
         await self._intake.stop()
+
+    def hurry(self) -> None:
+        """Let a `stop` under way wait for no checkpoint."""
+        self._runner.hurry()
 
     async def _answer_orders(self) -> None:
         while True:

@@ -76,12 +76,13 @@ class _Session:
         self._watch = watch
         self._submitted = False
         self._stop = asyncio.Event()
+        self._engine: Engine | None = None
 
     async def run(self) -> int:
         """Act, or follow who acts, until nothing can move any more or a signal comes."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._on_signal)
         try:
             finished = False
             while not finished and not self._stop.is_set():
@@ -89,6 +90,13 @@ class _Session:
             return self._watch.close(self._reader.jobs(), interrupted=not finished)
         finally:
             self._watch.give_back_terminal()
+
+    def _on_signal(self) -> None:
+        if self._engine is not None and self._stop.is_set():
+            self._engine.hurry()
+        elif self._engine is not None:
+            self._watch.note("Saving and stopping; Ctrl-C again stops at once.")
+        self._stop.set()
 
     async def _act_or_follow(self) -> bool:
         """One turn as the embedded cluster or as its follower; whether the run is over."""
@@ -115,7 +123,7 @@ class _Session:
 
     async def _act(self) -> bool:
         """Be the embedded cluster; whether the run is over."""
-        engine = Engine(self._reader.folder)
+        engine = self._engine = Engine(self._reader.folder)
         if not self._submitted:
             self._begin(engine.jobs(), engine.orders)
         try:

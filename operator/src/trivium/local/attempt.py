@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.local import ray_objects
-from trivium.local.driver_process import DriverProcess
+from trivium.local.driver_process import GRACE_SECONDS, DriverProcess
 from trivium.local.intake import Sender, Tokens
 from trivium.local.machine import Machine, oom_kills
 from trivium.local.mounts import ContainerConfigError, PodMounts
@@ -58,6 +58,9 @@ class Attempt:
         self.folder = context.state.attempt(self._namespace, self._name)
         owners = rayjob["metadata"].get("ownerReferences", [])
         self._ray_folder: Path | None = None
+        self._driver: DriverProcess | None = None
+        self.grace_seconds: float = GRACE_SECONDS
+        """What a cancelled attempt leaves its driver."""
         # Without a controller, it is a job of its own.
         self.job_uid = next((one["uid"] for one in owners if one.get("controller")), rayjob["metadata"]["uid"])
 
@@ -74,6 +77,11 @@ class Attempt:
         finally:
             self._context.tokens.revoke(token)
             self._remove_ray_folder()
+
+    def hurry(self) -> None:
+        """Let a cancelled attempt wait for its driver no longer."""
+        if self._driver is not None:
+            self._driver.hurry()
 
     async def _prepare(self, pod: ObjectKey, token: str) -> dict[str, str]:
         """Mounts and environment; like a kubelet, tries again for as long as something to mount is missing."""
@@ -121,7 +129,7 @@ class Attempt:
         log = self.folder / DRIVER_LOG
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
-        driver = await DriverProcess.start(
+        driver = self._driver = await DriverProcess.start(
             self._rayjob["spec"]["entrypoint"], environment=environment, folder=work, log=log
         )
         try:
@@ -130,7 +138,7 @@ class Attempt:
             self._update_job(lambda status: ray_objects.running(status, job_id=self._name, at=now))
             exit_code = await driver.wait()
         except asyncio.CancelledError:
-            await asyncio.shield(driver.stop())
+            await asyncio.shield(driver.stop(grace_seconds=self.grace_seconds))
             raise
         if exit_code != 0 and self._ray_folder is not None:
             await asyncio.to_thread(keep_ray_logs, self._ray_folder, self.folder)

@@ -11,7 +11,7 @@ from typing import Self
 from trivium.local import supervisor
 
 GRACE_SECONDS = 3  # what KubeRay's deletion of a RayCluster leaves the driver (facts: its pods' preStop hook aside)
-_SUPERVISOR_SECONDS = GRACE_SECONDS + 10  # SIGTERM, SIGKILL and the reaping of a loaded machine
+_SUPERVISOR_SECONDS = 10  # SIGTERM, SIGKILL and the reaping of a loaded machine
 
 
 class DriverProcess:
@@ -42,13 +42,18 @@ class DriverProcess:
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 
-    async def stop(self) -> int:
+    async def stop(self, *, grace_seconds: float) -> int:
         """End the driver and everything below it; returns when all of it is gone."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        assert self._process.stdin is not None, "started with a pipe"
+        self._process.stdin.write(f"{grace_seconds}\n".encode())
         try:
-            return await asyncio.wait_for(self.wait(), _SUPERVISOR_SECONDS)
+            return await asyncio.wait_for(self.wait(), grace_seconds + _SUPERVISOR_SECONDS)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
             return await self.wait()
+
+    def hurry(self) -> None:
+        """Let a stop that was begun wait no longer."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()

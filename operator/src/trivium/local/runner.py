@@ -52,12 +52,17 @@ class Runner:
             self._start_waiting()
             await self._wake.wait()
 
-    async def stop(self) -> None:
+    async def stop(self, *, grace_seconds: float) -> None:
         """End every attempt; returns when no process of them is left. The store still says that they run."""
-        tasks = [task for _, _, task in self._attempts.values()]
-        for task in tasks:
+        for attempt, _, task in self._attempts.values():
+            attempt.grace_seconds = grace_seconds
             _cancel_once(task)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(task for _, _, task in self._attempts.values()), return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Let a `stop` under way wait no longer."""
+        for attempt, _, _ in self._attempts.values():
+            attempt.hurry()
 
     def _on_change(self, change: Change) -> None:
         if change.manifest["kind"] == _KIND:

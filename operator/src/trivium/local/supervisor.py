@@ -1,6 +1,7 @@
 """Runs one command and leaves no process behind: `python -I -S supervisor.py GRACE_SECONDS COMMAND [ARGUMENT...]`.
 
-Started by the runner for every attempt, with a pipe as its standard input. It is a child subreaper: a descendant whose
+Started by the runner for every attempt, with a pipe as its standard input: a line with a number ends the command with
+that many seconds of grace, the pipe's end ends it with GRACE_SECONDS. It is a child subreaper: a descendant whose
 parent dies becomes its child, so nothing that the command started can slip away, daemons of Ray included. It ends the
 whole tree when the command ends, on SIGTERM, and when the pipe closes, which is also what the kernel does when the
 runner is killed by SIGKILL. Exit code: the command's, or 128 + signal. Standard library only: it must start at once
@@ -37,10 +38,10 @@ def main(arguments: list[str]) -> int:
         stdin=subprocess.DEVNULL,
         preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 - this process has one thread
     )
-    stopped = _wait(process.pid, wake_read)
-    if stopped:
+    grace = _wait(process.pid, wake_read, grace_seconds)
+    if grace is not None:
         _terminate([process.pid])
-        _wait_until_gone([process.pid], grace_seconds)
+        _wait_until_gone(process.pid, grace, while_parent_lives=grace > grace_seconds)
     _end_descendants()
     return _exit_code(process)
 
@@ -49,18 +50,19 @@ _statuses: dict[int, int] = {}
 """Wait statuses of reaped children: only this process may reap them, and it does so from several places."""
 
 
-def _wait(pid: int, wake: int) -> bool:
-    """Wait for the command's end (False) or for the order to end it (True)."""
+def _wait(pid: int, wake: int, grace_seconds: float) -> float | None:
+    """Wait for the command's end (None) or for the order to end it (seconds of grace)."""
     parent = sys.stdin.fileno()
     while True:
         _reap()
         if pid in _statuses:
-            return False
+            return None
         readable, _, _ = select.select([parent, wake], [], [])
-        if parent in readable and not os.read(parent, 4096):
-            return True
+        if parent in readable:
+            line = os.read(parent, 4096).strip()
+            return float(line) if line else grace_seconds
         if wake in readable and set(os.read(wake, 4096)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
-            return True
+            return grace_seconds
 
 
 def _end_descendants() -> None:
@@ -79,11 +81,15 @@ def _end_descendants() -> None:
         _reap()
 
 
-def _wait_until_gone(pids: Iterable[int], seconds: float) -> None:
+def _wait_until_gone(pid: int, seconds: float, *, while_parent_lives: bool) -> None:
+    """Wait for the command's end; a long grace ends with the pipe."""
+    parent = sys.stdin.fileno()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         _reap()
-        if all(pid in _statuses for pid in pids):
+        if pid in _statuses:
+            return
+        if while_parent_lives and select.select([parent], [], [], 0)[0] and not os.read(parent, 4096):
             return
         time.sleep(_POLL_SECONDS)
 
