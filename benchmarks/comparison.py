@@ -93,7 +93,8 @@ def require_same_work(figures: Mapping[str, Figures], names: Sequence[str]) -> N
     """Raises DifferentWorkError where losses differ."""
     for figure, tolerance in (("firstLoss", SAME_FIRST_LOSS), ("lastLoss", SAME_LAST_LOSS)):
         losses = {name: figures[name][figure] for name in names if figure in figures[name]}
-        if losses and not max(losses.values()) - min(losses.values()) <= tolerance:  # not: NaN is no agreement
+        # `not <=`: NaN agrees with nothing.
+        if not all(abs(one - other) <= tolerance for one in losses.values() for other in losses.values()):
             told = ", ".join(f"{name} {loss:.6f}" for name, loss in losses.items())
             raise DifferentWorkError(f"{figure} differs by more than {tolerance}: {told}")
 

@@ -3,7 +3,7 @@
 import ast
 import json
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SKIPPED_FOLDERS = {"test", "tests", "idlelib", "site-packages", "__pycache__", "lib2to3", "turtledemo", "encodings"}
@@ -40,15 +40,6 @@ def write_rows(path: Path, rows: Iterable[dict[str, str]]) -> None:
     """One JSON object a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def histogram(lengths: Sequence[int]) -> dict[str, int]:
-    """Upper bound in tokens, a power of two -> how many are at most this and more than the bound before."""
-    bounds = [2**power for power in range(3, max(lengths).bit_length() + 1)]
-    counts = dict.fromkeys(bounds, 0)
-    for length in lengths:
-        counts[next(bound for bound in bounds if length <= bound)] += 1
-    return {str(bound): count for bound, count in counts.items() if count}
 
 
 def _sources() -> Iterator[tuple[str, str]]:

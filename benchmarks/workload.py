@@ -1,4 +1,7 @@
-"""Inputs of the training comparisons: a base model, data prepared by our own stage, and the same rows for everyone."""
+"""Inputs of the training comparisons: a base model, data prepared by our own stage, and the same rows for everyone.
+
+Torch and transformers are imported where they are used: writing the table needs neither.
+"""
 
 import json
 from dataclasses import dataclass
@@ -8,10 +11,7 @@ from typing import Any
 from benchmarks.comparison import Settings
 from trivium_trainer.config import Architecture, Model, RunConfig, TrainTokenizer
 from trivium_trainer.data.prepared import open_prepared
-from trivium_trainer.model.architecture import resolve_architecture
 from trivium_trainer.model.presets import PRESETS
-from trivium_trainer.prepare.run import run_prepare
-from trivium_trainer.prepare.tokenizer import train_tokenizer
 from trivium_trainer.progress import Activity
 from trivium_trainer.report_data import Line
 
@@ -70,6 +70,9 @@ def make_base(folder: Path, texts: list[str], *, parameters: int) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from trivium_trainer.model.architecture import resolve_architecture
+    from trivium_trainer.prepare.tokenizer import train_tokenizer
+
     name = preset_of(parameters)
     tokenizer = train_tokenizer(texts, TrainTokenizer(vocab_size=PRESETS[name].vocabulary))
     config = resolve_architecture(
@@ -97,6 +100,8 @@ def preset_of(parameters: int) -> str:
 
 def prepare_workload(folder: Path, shape: Shape, settings: Settings, *, base: Path, data: Path) -> Workload:
     """Run stage prepare as a job would, then write its rows down for the sides that are not ours."""
+    from trivium_trainer.prepare.run import run_prepare
+
     steps = settings.warmup + settings.steps
     config = _config(folder, shape, base=base, data=data, steps=steps)
     inspection = run_prepare(config.model_copy(update={"stage": "prepare"}), _Quiet())

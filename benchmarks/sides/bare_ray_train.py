@@ -17,8 +17,8 @@ def train(task: dict[str, Any]) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from benchmarks.sides.collate import collate
     from benchmarks.sides.deepspeed_settings import use_on_cpu, zero_2
-    from benchmarks.sides.handwritten import collate
 
     use_on_cpu()
     deepspeed.init_distributed("gloo", verbose=False)
