@@ -63,7 +63,7 @@ FAILURE_POLICIES: Mapping[FailureClass, FailurePolicy] = MappingProxyType(
             **_FINAL, remedy="Ask the platform team to correct the image or the pull secret of the profile."
         ),
         FailureClass.UNSCHEDULABLE: FailurePolicy(
-            **_FINAL, remedy="Ask for fewer workers or another profile, or raise runPolicy.startDeadlineSeconds."
+            **_FINAL, remedy="Ask for fewer workers or another profile, or raise compute.workerStartTimeoutSeconds."
         ),
         FailureClass.DEADLINE: FailurePolicy(
             **_FINAL, remedy="Raise runPolicy.activeDeadlineSeconds and create the job again with storage.continueFrom."

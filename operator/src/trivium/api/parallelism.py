@@ -52,10 +52,6 @@ class DeepSpeedOptions(Block):
     """How ZeRO communicates."""
     communication_data_type: Literal["fp32", "bf16", "fp16"] | None = None
     """Type in which gradients travel."""
-    prescale_gradients: bool | None = None
-    """Divide gradients before they are summed."""
-    gradient_predivide_factor: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    """With prescale_gradients: what they are divided by first."""
 
 
 def _offload_is_possible(zero_stage: int | str, offload: str) -> bool:

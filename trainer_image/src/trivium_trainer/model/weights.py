@@ -66,7 +66,7 @@ def enable_gradient_checkpointing(model: Any, *, zero_stage: int) -> None:
     tensor; the reentrant form needs an input that requires grad, also where only an adapter is trained.
     """
     reentrant = zero_stage == 3
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": reentrant})
     if reentrant:
         model.enable_input_require_grads()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def train_worker(config: RunConfig, session: "Session") -> None:
-    """One rank of stage `train`, inside a process group that exists already (Ray Train's TorchConfig makes it).
+    """One rank of stage `train`, inside a process group that exists already (driver/torch_group.py makes it).
 
     Returns when the output is published. Raises TrainingError for every failure that has a name, StopRequested after a
     stop by command; whatever else comes out is a bug.
