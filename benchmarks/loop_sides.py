@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.comparison import Figures, Settings
 from benchmarks.side_process import run_side
@@ -30,3 +31,14 @@ def theirs(name: str, workload: Workload, folder: Path, settings: Settings) -> C
         "cache": str(folder / "cache"),
     }
     return partial(run_side, name, task, folder=folder, settings=settings)
+
+
+def facts(workload: Workload, settings: Settings) -> dict[str, Any]:
+    """What a reader must know of every training comparison."""
+    return {
+        "parameters": workload.parameters,
+        "steps": settings.steps,
+        "warm-up": settings.warmup,
+        "threads": settings.threads,
+        "maxLength": workload.config.data.max_length,
+    }

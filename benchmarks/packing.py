@@ -5,7 +5,7 @@ from statistics import mean
 
 from benchmarks.comparison import Bench, Goal, Settings
 from benchmarks.corpus import documents, questions, write_rows
-from benchmarks.loop_sides import ours
+from benchmarks.loop_sides import facts, ours
 from benchmarks.workload import Shape, make_base, prepare_workload
 
 NAME = "packing"
@@ -42,9 +42,8 @@ def prepare(settings: Settings, folder: Path) -> Bench:
     }
     return Bench(
         sides={name: ours(workload, folder / f"{name}-side", settings) for name, workload in workloads.items()},
-        facts={
-            "parameters": workloads["packed"].parameters,
-            "maxLength": MAX_LENGTH,
+        facts=facts(workloads["packed"], settings)
+        | {
             "histogram": workloads["packed"].histogram,
             "tokensPerStep": {name: mean(workload.tokens) for name, workload in workloads.items()},
         },

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.comparison import Bench, Goal, Settings
 from benchmarks.corpus import documents, write_rows
-from benchmarks.loop_sides import ours, theirs
+from benchmarks.loop_sides import facts, ours, theirs
 from benchmarks.workload import Shape, make_base, prepare_workload
 
 NAME = "pretrain"
@@ -33,5 +33,5 @@ def prepare(settings: Settings, folder: Path) -> Bench:
             "handwritten": theirs("handwritten", workload, folder / "handwritten", settings),
         },
         same_work=("ours", "handwritten"),
-        facts={"parameters": workload.parameters, "rowsPerStep": 2, "maxLength": 256},
+        facts=facts(workload, settings) | {"rowsPerStep": shape.batch},
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.comparison import Bench, Goal, Settings
 from benchmarks.corpus import documents, questions, write_rows
-from benchmarks.loop_sides import ours, theirs
+from benchmarks.loop_sides import facts, ours, theirs
 from benchmarks.workload import Shape, make_base, prepare_workload
 
 NAME = "sft"
@@ -40,5 +40,5 @@ def prepare(settings: Settings, folder: Path) -> Bench:
             "trl": theirs("trl_sft", workload, folder / "trl", settings),
         },
         same_work=("ours", "handwritten", "trl"),
-        facts={"parameters": workload.parameters, "examplesPerStep": 4, "maxLength": 256},
+        facts=facts(workload, settings) | {"examplesPerStep": shape.batch},
     )

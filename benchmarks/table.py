@@ -53,7 +53,7 @@ def row(goal: Goal, result: dict[str, Any] | None) -> str:
 
 
 def _origin(name: str, result: dict[str, Any]) -> str:
-    machine, settings = result["machine"], result["settings"]
+    machine = result["machine"]
     versions = ", ".join(
         f"{package} {machine[package]}"
         for package in ("trivium", "python", "torch", "deepspeed", "transformers", "trl", "ray")
@@ -62,8 +62,7 @@ def _origin(name: str, result: dict[str, Any]) -> str:
     where = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}, load {machine['loadBefore']} before"
     )
-    how = f"{settings['steps']} steps after {settings['warmup']}, {settings['threads']} thread(s) a side"
-    return f"- `{name}`: {where}; {versions}; {how}; {facts}."
+    return f"- `{name}`: {where}; {versions}; {facts}."
 
 
 def _told(value: Any) -> str:

@@ -55,7 +55,7 @@ def test_a_kept_result_appears_with_verdict_spread_date_and_machine(readme, tmp_
     assert "| 0.980 | 0.950 to 1.000 (94%) | 5 | yes | 2026-01-02 |" in text
     assert "- `pretrain`: Test CPU, 2 cores" in text
     assert f"torch {MACHINE['torch']}" in text
-    assert "100 steps after 10, 1 thread(s) a side; parameters 34,087,424." in text
+    assert f"ray {MACHINE['ray']}; parameters 34,087,424." in text
 
 
 def test_a_goal_that_the_interval_does_not_reach_is_not_passed(readme, tmp_path):
