@@ -1,7 +1,6 @@
 """The DeepSpeed keys that the API lets a job set are keys that the trainer accepts."""
 
 from trivium.api.parallelism import DeepSpeedOptions, ZeroOptions
-
 from trivium_trainer.engine.deepspeed_config import ALLOWED_OVERRIDES
 
 
