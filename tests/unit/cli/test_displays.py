@@ -120,3 +120,9 @@ def test_the_end_of_a_suspended_job_says_how_to_go_on(ended) -> None:
     target = console()
     LineDisplay(target).close([ended("Suspended")], exit_code=90)
     assert "trivium resume sft/a" in target.file.getvalue()
+
+
+def test_an_interrupted_job_is_not_shown_as_if_it_ran_on(running) -> None:
+    target = console()
+    LineDisplay(target).close([running(3, message="Attempt 1 is training.")], exit_code=130)
+    assert target.file.getvalue() == ""

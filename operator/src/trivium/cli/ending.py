@@ -6,10 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from trivium.cli.exit_codes import ExitCode
 from trivium.cli.job_view import JobView
 
 
-def print_ending(views: Sequence[JobView], console: Console) -> None:
+def print_ending(views: Sequence[JobView], console: Console, *, exit_code: int) -> None:
     """One paragraph a job, and nothing for a job that only has to go on."""
     for view in views:
         if view.has_succeeded:
@@ -26,7 +27,7 @@ def print_ending(views: Sequence[JobView], console: Console) -> None:
         elif view.is_suspended:
             _print(console, ("‖ ", "yellow"), (view.job, "bold"), (" is suspended", ""))
             _print(console, (f"  Go on with: trivium resume {view.job}, then trivium run", "dim"))
-        elif view.message:
+        elif view.message and exit_code != ExitCode.INTERRUPTED:
             _print(console, ("· ", "dim"), (view.job, "bold"), (f" {view.phase}: {view.message}", ""))
 
 

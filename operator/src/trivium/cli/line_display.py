@@ -45,9 +45,9 @@ class LineDisplay:
     def stop(self) -> None:
         """See Display."""
 
-    def close(self, views: Sequence[JobView], *, exit_code: int) -> None:  # noqa: ARG002 - Display
+    def close(self, views: Sequence[JobView], *, exit_code: int) -> None:
         """See Display."""
-        print_ending(views, self._console)
+        print_ending(views, self._console, exit_code=exit_code)
 
     def _progress_is_due(self, view: JobView, now: float) -> bool:
         step, at = self._steps[view.uid]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from trivium.cli import figures
 from trivium.cli.ending import print_ending
+from trivium.cli.exit_codes import ExitCode
 from trivium.cli.job_view import JobView
 
 _COLORS = {"Succeeded": "green", "Failed": "red", "Suspended": "yellow", "Suspending": "yellow", "Restarting": "yellow"}
@@ -47,12 +48,13 @@ class LiveDisplay:
         """See Display."""
         self._live.stop()
 
-    def close(self, views: Sequence[JobView], *, exit_code: int) -> None:  # noqa: ARG002 - Display
+    def close(self, views: Sequence[JobView], *, exit_code: int) -> None:
         """See Display."""
+        self._live.transient = exit_code == ExitCode.INTERRUPTED  # a table that says Running would be wrong
         if self._started:
             self._live.update(self.draw(views, with_messages=False), refresh=True)
             self._live.stop()
-        print_ending(views, self._console)
+        print_ending(views, self._console, exit_code=exit_code)
 
     def draw(self, views: Sequence[JobView], *, with_messages: bool = True) -> RenderableType:
         """The table, and below it what the jobs say of themselves."""
