@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import shutil
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -190,6 +191,7 @@ async def test_a_deleted_jobs_ray_folder_goes_also_when_the_attempts_folder_is_g
         await machinery.until_state("a", AttemptState.RUNNING)
         ray_folder = Path((machinery.folder_of("a") / "ray-folder").read_text())
         await machinery.until(ray_folder.is_dir)
+        assert stat.S_IMODE(ray_folder.stat().st_mode) == 0o700  # noqa: ASYNC240 - a test waits for nobody
         shutil.rmtree(machinery.folder_of("a"))
         machinery.store.delete(ObjectKey(kind="RayJob", namespace="default", name="a"))
         await machinery.until(lambda: not ray_folder.exists())

@@ -27,9 +27,10 @@ from trivium.ports import ConflictError, Manifest, NotFoundError, ObjectKey
 DRIVER_LOG = "driver.log"
 RAY_LOGS = "ray-logs"
 _RAY_FOLDER = "ray-folder"  # names the Ray temporary folder, so that the next process can remove what a kill left
+_RAY_INSIDE = "ray"  # Ray opens its temporary folder to everybody (0777); the one around it stays ours alone
 _MOUNT_RETRY_SECONDS = 2.0
 _LOG_TAIL_BYTES = 64 * 1024  # ten lines of 4 KiB and room
-# Ray's socket paths are some 66 characters below its temporary folder, and Linux cuts them at 107.
+# Ray's socket paths are some 66 characters below its temporary folder, ours adds 17, and Linux cuts them at 107.
 _LONGEST_TEMPORARY = 24
 
 
@@ -116,7 +117,7 @@ class Attempt:
 
     def _make_ray_folder(self) -> Path:
         self._ray_folder = make_ray_folder(self.folder)
-        return self._ray_folder
+        return self._ray_folder / _RAY_INSIDE
 
     def _remove_ray_folder(self) -> None:
         """Also where a deletion has taken the attempt's folder, and the memory of Ray's with it."""
@@ -129,15 +130,18 @@ class Attempt:
         log = self.folder / DRIVER_LOG
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
-        driver = self._driver = await DriverProcess.start(
-            self._rayjob["spec"]["entrypoint"], environment=environment, folder=work, log=log
+        starting = asyncio.ensure_future(
+            DriverProcess.start(self._rayjob["spec"]["entrypoint"], environment=environment, folder=work, log=log)
         )
         try:
+            # Shielded: asyncio would kill the supervisor of a start that is cancelled, and not what it supervises.
+            driver = self._driver = await asyncio.shield(starting)
             now = self._context.clock()
             update_status(self._context.store, pod, lambda _: ray_objects.pod_running(self._container, at=now))
             self._update_job(lambda status: ray_objects.running(status, job_id=self._name, at=now))
             exit_code = await driver.wait()
         except asyncio.CancelledError:
+            driver = self._driver = await starting
             await asyncio.shield(driver.stop(grace_seconds=self.grace_seconds))
             raise
         if exit_code != 0 and self._ray_folder is not None:
@@ -214,7 +218,7 @@ def remove_ray_folder(attempt: Path) -> None:
 
 def keep_ray_logs(ray_folder: Path, attempt: Path) -> None:
     """After a failure: Ray's own logs, beside the driver's."""
-    for logs in ray_folder.glob("session_latest/logs"):
+    for logs in ray_folder.glob(f"{_RAY_INSIDE}/session_latest/logs"):
         shutil.copytree(logs, attempt / RAY_LOGS, dirs_exist_ok=True, ignore_dangling_symlinks=True)
 
 
