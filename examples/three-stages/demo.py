@@ -27,7 +27,8 @@ FILES = ("pretrain.yaml", "sft.yaml", "preference.yaml")
 BASE_MINUTES = 12
 """What the steps in the three files take on two cores, installation not counted."""
 CLAIM = Path("claims") / "default"
-QUESTIONS_SHOWN = 6
+QUESTIONS_SHOWN = 3
+"""Of the questions seen in training, and again of those held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +113,22 @@ def _ratio(over: float | None, under: float | None) -> float | None:
 
 
 def show_answers(console: Console, directories: Sequence[Path]) -> None:
-    """The same questions, answered by the base, the tuned and the preferred model."""
+    """The same questions, answered by the base, the tuned and the preferred model; seen and held-out ones apart."""
     answers: dict[str, list[str]] = {}
+    origins: dict[str, str] = {}
     for column, directory in enumerate(directories):
         training = load_run(directory).training
         for line in training.samples if training else ():
             if line.moment == "after":
                 answers.setdefault(line.prompt, ["", "", ""])[column] = line.completion + ("" if line.ended else " …")
-    table = Table(title="The same questions, three models", show_lines=True)
-    for name in ("question", "base", "tuned", "preferred"):
-        table.add_column(name, overflow="fold", ratio=1)
-    for prompt, row in list(answers.items())[:QUESTIONS_SHOWN]:
-        table.add_row(prompt, *(textwrap.shorten(answer, 160) for answer in row))
-    console.print(table)
+                origins[line.prompt] = line.origin or "other"
+    for origin, title in (("seen", "Questions seen in training"), ("held-out", "Questions held out")):
+        table = Table(title=title, show_lines=True)
+        for name in ("question", "base", "tuned", "preferred"):
+            table.add_column(name, overflow="fold", ratio=1)
+        for prompt in [prompt for prompt in answers if origins[prompt] == origin][:QUESTIONS_SHOWN]:
+            table.add_row(prompt, *(textwrap.shorten(answer, 160) for answer in answers[prompt]))
+        console.print(table)
 
 
 def show_targets(console: Console, rows: Sequence[Target]) -> bool:

@@ -131,6 +131,12 @@ def test_a_record_of_another_stage_says_nothing_about_this_one(case):
     assert case.decide().verdict.outcome == "Failed"
 
 
+def test_a_trainer_that_cannot_read_its_config_is_believed_though_it_knows_no_stage(case):
+    line = 'TRIVIUM-RECORD {"outcome":"failed","stage":"unknown","failure":{"class":"UserError","reason":"InvalidRunConfig"}}'
+    case.planned().attempt().ray_job("Failed", "FAILED", reason="AppFailed", message=line)
+    assert case.decide().verdict.failure.failure_class == "UserError"
+
+
 def test_failure_messages_hold_the_last_line_of_the_log_and_no_control_characters(case):
     case.planned().attempt().ray_job(
         "Failed", "FAILED", reason="AppFailed", message="a\nb\n\x1b[31mSegmentation fault\n"

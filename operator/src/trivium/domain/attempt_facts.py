@@ -122,7 +122,7 @@ def _fold_checkpoint(status: JobStatus, snapshot: ReportSnapshot, *, job: Job) -
 
 def _last_word(attempt: Attempt, end: EndRecord | None) -> dict[str, object]:
     """The trainer's own end, kept before its process is gone: reports do not outlive this process, status does."""
-    if end is None or attempt.outcome is not None or end.stage != attempt.stage:
+    if end is None or attempt.outcome is not None or not end.speaks_of(attempt.stage):
         return {}
     return {
         "outcome": OUTCOMES[end.outcome],

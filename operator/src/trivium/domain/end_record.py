@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 RECORD_PREFIX = "TRIVIUM-RECORD "
+UNKNOWN_STAGE = "unknown"
+UNKNOWN_STAGE = "unknown"
 _MAX_RECORD_CHARACTERS = 8192  # the trainer writes at most 4 KiB; twice that leaves room for escapes
 
 
@@ -57,6 +59,10 @@ class EndRecord(UntrustedBlock):
     step: int = Field(default=0, ge=0, le=1 << 53)
     failure: RecordedFailure | None = None
     output_digest: Digest | None = None
+
+    def speaks_of(self, stage: str) -> bool:
+        """Whether it is about this stage. A trainer that could not read its RunConfig does not know its own."""
+        return self.stage == stage or (self.outcome == "failed" and self.stage == UNKNOWN_STAGE)
 
 
 def parse_end_record(log_tail: str | None) -> EndRecord | None:

@@ -51,7 +51,7 @@ def _last_word(situation: Situation, attempt: Attempt) -> End | None:
     observation = situation.observation
     report = observation.report.report if observation.report is not None else None
     records = [report.end if report is not None else None, observation.current.end if observation.current else None]
-    record = next((one for one in records if one is not None and one.stage == attempt.stage), None)
+    record = next((one for one in records if one is not None and one.speaks_of(attempt.stage)), None)
     outcome = attempt.outcome or (OUTCOMES[record.outcome] if record is not None else None)
     digest = record.output_digest if record is not None else None
     match outcome:
