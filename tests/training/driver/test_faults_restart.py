@@ -38,7 +38,8 @@ def test_a_failure_that_a_rank_can_name_ends_the_attempt_with_its_class_whatever
     assert (record.failure.reason, record.failure.rank) == (want_reason, 1)
     assert len(run.ledger("restart")) == 1
     assert len(run.report_lines("run")) == 1  # one start
-    assert record.step == 2
+    # Rank 0 writes its state at its own pace: when the other rank raises after step 2, it may still say 1.
+    assert record.step in {1, 2}
 
 
 def test_a_killed_rank_starts_again_within_the_attempt_while_the_budget_lasts(run_toy):
