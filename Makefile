@@ -42,7 +42,7 @@ test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, sec
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy operator/src trainer_image/src
+	$(BIN)/mypy operator/src trainer_image/src benchmarks
 	$(BIN)/lint-imports
 
 generate: $(VENV)/.dev ## Write crds/, schemas and the reference pages from the models
