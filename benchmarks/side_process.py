@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.comparison import Figures, Settings
 from benchmarks.supervised import SideFailedError, supervised, tail
-from trivium_trainer.driver.environment import DEFAULTS
+from trivium_trainer.config import LIBRARY_SETTINGS
 
 
 def run_side(name: str, task: Mapping[str, Any], *, folder: Path, settings: Settings) -> Figures:
@@ -32,7 +32,7 @@ def environment(threads: int) -> dict[str, str]:
     """One rank of one, offline, with so many threads for torch; the trainer's own settings for every side."""
     return {
         **os.environ,
-        **DEFAULTS,
+        **LIBRARY_SETTINGS,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "DS_ACCELERATOR": "cpu",

@@ -68,12 +68,12 @@ class Cluster:
 
 
 def driver_environment(mount_root):
-    from trivium_trainer.driver.environment import DEFAULTS
+    from trivium_trainer.config import LIBRARY_SETTINGS
 
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TRIVIUM_"))}
     return {
         **inherited,
-        **DEFAULTS,
+        **LIBRARY_SETTINGS,
         "TRIVIUM_MOUNT_ROOT": str(mount_root),
         "OMP_NUM_THREADS": "1",
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",

@@ -5,23 +5,10 @@ from math import floor
 from trivium.api.compute_profile import ComputeProfileSpec
 from trivium.render import paths
 from trivium.render.attempt import AttemptInput, Manifest
+from trivium_trainer.config import LIBRARY_SETTINGS
 
-# Why each: facts of Ray Train 2.60 and the Hugging Face libraries, measured (docs: the trainer's guarantees).
 _ALWAYS = {
-    # The controller polls the ranks this often: the delay with which an end or a death is noticed.
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
-    # Else every line is printed twice, with bytecode listings.
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_COLOR_PREFIX": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Kernels from the hub are binaries fetched at run time.
-    "USE_HUB_KERNELS": "0",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
+    **LIBRARY_SETTINGS,
     "PYTHONUNBUFFERED": "1",
     # The user has no entry in /etc/passwd; getpass.getuser() and torch's inductor ask for a name.
     "USER": "trivium",
