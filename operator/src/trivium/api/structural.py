@@ -11,7 +11,7 @@ from trivium.api.mutability import CHANGE_KEY, Change
 from trivium.api.resource import Resource
 
 Schema = dict[str, Any]
-_KEPT = (
+CONSTRAINTS = (
     "enum",
     "pattern",
     "minLength",
@@ -22,6 +22,10 @@ _KEPT = (
     "minimum",
     "maximum",
     "required",
+)
+"""Keywords that JSON Schema and the API server's structural schemas mean alike."""
+_KEPT = (
+    *CONSTRAINTS,
     "x-kubernetes-int-or-string",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",

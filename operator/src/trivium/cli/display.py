@@ -36,9 +36,9 @@ def choose_display(*, as_json: bool) -> Display:
         return JsonDisplay(sys.stdout)
     console = Console(highlight=False)
     if console.is_terminal and not console.is_dumb_terminal:
-        from trivium.cli.live_display import LiveDisplay  # noqa: PLC0415
+        from trivium.cli.live_display import LiveDisplay  # noqa: PLC0415 - only the display that is used
 
         return LiveDisplay(console)
-    from trivium.cli.line_display import LineDisplay  # noqa: PLC0415
+    from trivium.cli.line_display import LineDisplay  # noqa: PLC0415 - only the display that is used
 
     return LineDisplay(console)

@@ -45,7 +45,7 @@ def count_ranks(parallelism: Parallelism) -> int:
 
 def _fit(task: RankTask, parallelism: Parallelism) -> StageResult:
     # ray.train imports pandas and ray.data: seconds, so never where nothing is trained.
-    from trivium_trainer.driver.ray_trainer import build_trainer  # noqa: PLC0415
+    from trivium_trainer.driver.ray_trainer import build_trainer  # noqa: PLC0415 - after the first report, not before it
 
     try:
         result = build_trainer(task, parallelism, ranks=count_ranks(parallelism)).fit()

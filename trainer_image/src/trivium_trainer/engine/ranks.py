@@ -96,7 +96,7 @@ def join(*, rank: int, world_size: int, local_rank: int, on_gpu: bool) -> Ranks:
 
 def _use_deepspeed() -> None:
     import deepspeed  # noqa: PLC0415  reads DS_ACCELERATOR at import, which train_worker sets first
-    from deepspeed.utils import logger  # noqa: PLC0415
+    from deepspeed.utils import logger  # noqa: PLC0415 - seconds, and only once settings stand
 
     logger.setLevel("WARNING")
     # DeepSpeed 0.19.8 calls collectives that torch 2.13 has renamed: one warning for each step and bucket.

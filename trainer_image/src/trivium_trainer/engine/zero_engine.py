@@ -39,7 +39,7 @@ def check_engine(engine: Any, *, zero_stage: int) -> None:
     Several settings make Hugging Face trainers pass over DeepSpeed in silence; a job must not claim ZeRO and run DDP.
     """
     from deepspeed import DeepSpeedEngine  # noqa: PLC0415  see build_engine
-    from deepspeed.runtime.base_optimizer import ZeROOptimizer  # noqa: PLC0415
+    from deepspeed.runtime.base_optimizer import ZeROOptimizer  # noqa: PLC0415 - seconds, and only once settings stand
 
     if not isinstance(engine, DeepSpeedEngine):
         raise TypeError(f"the engine is {type(engine).__name__}, not DeepSpeed's")

@@ -32,7 +32,7 @@ def process_parts(parts: Sequence[Part], how: Tokenizing, *, beat: Callable[[], 
 
 def _on_cluster(parts: Sequence[Part], how: Tokenizing, *, beat: Callable[[], None]) -> list[PartOutcome]:
     # Imported here: two seconds that a job with one part does not need.
-    import ray.data  # noqa: PLC0415
+    import ray.data  # noqa: PLC0415 - only where prepare has several pods
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

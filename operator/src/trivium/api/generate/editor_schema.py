@@ -3,22 +3,13 @@
 from typing import Any
 
 from trivium.api.resource import API_VERSION, Resource
-from trivium.api.structural import Schema, structural_schema
+from trivium.api.structural import CONSTRAINTS, Schema, structural_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 _KEPT = (
     "description",
     "type",
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "maxProperties",
-    "minimum",
-    "maximum",
-    "required",
+    *CONSTRAINTS,
     "default",
 )
 
