@@ -36,6 +36,33 @@ class StoragePlan(VolumeSource):
     """The resolved claim of the run directory."""
 
 
+class PlanOutcome(StatusBlock):
+    """What a stage took in the end, measured; it stands beside what was predicted."""
+
+    seconds: Estimate
+    """From the first step to the end, over all attempts: steps, saving, evaluation, and steps trained twice."""
+    start_seconds: Estimate | None = None
+    """From the attempt's decision to its first step, the mean of the attempts."""
+    steps: Count = 0
+    """Optimizer steps of the finished stage."""
+    step_seconds: Estimate | None = None
+    """One optimizer step, without saving and evaluation."""
+    save_seconds: Estimate | None = None
+    """What one checkpoint kept training waiting."""
+    tokens_per_second: Estimate | None = None
+    """Trained tokens per second."""
+    mfu: Estimate | None = None
+    """Model FLOPs utilization: the share of the GPUs' peak. Absent where the profile names no peak."""
+    memory_bytes: Count | None = None
+    """Largest peak of a rank, as the trainer measured it."""
+    interruptions: Count = 0
+    """Restarts that the machines caused: lost nodes, preemptions, errors of the infrastructure."""
+    gpu_hours: Estimate | None = None
+    """GPU-hours held by all attempts of the stage, start included."""
+    cost: Estimate | None = None
+    """In the platform's currency."""
+
+
 class Plan(StatusBlock):
     """How one stage runs. Image, rayVersion and profileGeneration are frozen for the job's life."""
 
@@ -89,11 +116,31 @@ class Plan(StatusBlock):
     """How the global batch is cut, by world size."""
     memory_per_gpu: MemoryPlan | None = Field(default=None, alias="memoryPerGPU")
     """What one GPU will need."""
+    flops_per_step: Estimate | None = None
+    """Floating-point operations of one optimizer step as MFU counts them: nothing that is computed twice."""
+    tokens_per_step: Estimate | None = None
+    """Tokens that one optimizer step puts through the model, prompts and padding of packed rows included."""
+    efficiency: Estimate | None = None
+    """Share of the profile's peak that the estimate counts on, as MFU; absent where the profile names no peak."""
+    efficiency_source: Line = ""
+    """Where the efficiency comes from: assumed, or learned from finished jobs of this shape."""
+    start_seconds: Estimate | None = None
+    """Time from an attempt's decision to its first step, without queueing."""
+    start_source: Line = ""
+    """Where the start's time comes from."""
     estimated_seconds: Estimate | None = None
     """Time of training, without queueing and start."""
     estimated_gpu_hours: Estimate | None = Field(default=None, alias="estimatedGPUHours")
-    """GPU-hours of training."""
+    """GPU-hours of training and of one start."""
     estimated_cost: Estimate | None = None
     """In the platform's currency."""
+    checkpoint_seconds: Estimate | None = None
+    """Seconds between checkpoints, chosen where the job leaves storage.checkpoints.every empty: sqrt(2 · C · MTBF)."""
+    checkpoint_every_steps: Count | None = None
+    """The same in optimizer steps, where the time of a step is estimated."""
+    checkpoint_source: Line = ""
+    """C, the time of a save, and MTBF, the mean time between failures, and where both come from."""
+    outcome: PlanOutcome | None = None
+    """What the stage took in the end."""
     notes: Annotated[tuple[Line, ...], Field(max_length=16)] = ()
     """What was decided for the job and why, one sentence each."""
