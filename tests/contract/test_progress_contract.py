@@ -74,6 +74,8 @@ ends = of(
         remedy=texts,
         rank=st.none() | st.integers(0, 4096),
         exit_code=st.none() | st.integers(0, 255),
+        step=st.none() | st.integers(1, 1 << 40),
+        data_step=st.none() | st.integers(1, 1 << 40),
     ),
 )
 reports = of(
@@ -88,6 +90,11 @@ reports = of(
     loss=st.none() | st.floats(),
     tokens_per_second=st.none() | st.floats(),
     restarts=st.integers(0, 1000),
+    preemptions=st.integers(0, 1000),
+    checkpoints=st.lists(st.integers(0, 1 << 40), max_size=trainer_progress.MAX_CHECKPOINTS),
+    seconds=st.dictionaries(st.sampled_from(trainer_progress.SecondsKind.__args__), st.floats(0, 1e12)),
+    first_step_seconds=st.none() | st.floats(0, 1e9),
+    memory_bytes=st.none() | st.integers(0, 1 << 53),
     world_size=st.integers(1, 4096),
     metrics=st.dictionaries(
         st.sampled_from(["a", "learning_rate", "reward_margin", "z" * 63]), st.floats(), max_size=4

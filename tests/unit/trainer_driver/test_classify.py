@@ -1,12 +1,14 @@
 """From exceptions to failures: who is believed, what is somebody else's fault, what is a bug."""
 
+import copy
 import errno
+import pickle
 
 import pytest
 
 from trivium_trainer.driver.classify import classify, ends_attempt, worker_died
 from trivium_trainer.driver.train_stage import explain_fit_error
-from trivium_trainer.failure import FailureClass, TrainingError
+from trivium_trainer.failure import DivergedError, FailureClass, TrainingError
 
 NAMED = TrainingError(FailureClass.DIVERGED, "LossIsNaN", "loss: NaN at step 3.", remedy="Lower the rate.")
 
@@ -92,3 +94,10 @@ def test_workers_that_never_came_are_infrastructure():
         explain_fit_error(RuntimeError("The worker group startup timed out after 60 seconds")).reason
         == "WorkersDidNotStart"
     )
+
+
+def test_a_divergence_still_says_where_after_its_way_through_ray():
+    error = DivergedError("LossIsNaN", "The loss became NaN.", remedy="Lower the rate.", step=7, data_step=57)
+    for carried in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        failure = carried.to_failure(rank=1)
+        assert (failure.failure_class, failure.step, failure.data_step) == (FailureClass.DIVERGED, 7, 57)

@@ -33,6 +33,7 @@ LIBRARY_SETTINGS = {
 }
 
 Positive = Annotated[int, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -235,16 +236,32 @@ class Parallelism(Block):
     """How many ranks there are and how ZeRO divides the state among them."""
 
     workers: Positive = 1
-    gpus_per_worker: Annotated[int, Field(ge=0)] = 0
+    min_workers: Positive | None = None
+    """With fewer workers than `workers` the run goes on, as long as this many are there. None: all or nothing."""
+    gpus_per_worker: Natural = 0
     """0 = CPU with gloo; one rank per worker then, else one rank per GPU."""
     cpus_per_rank: Annotated[float, Field(gt=0)] = 1
     sizes: list[WorldSize] = Field(min_length=1)
+    """One for each world size that may occur: with `min_workers`, for each number of workers from it to `workers`."""
     zero_stage: Literal[0, 1, 2, 3] = 2
     offload: Literal["none", "optimizer", "parameters"] = "none"
     gradient_checkpointing: bool = False
     deepspeed: dict[str, Any] = {}
     """Keys of the job's allow-list, merged over ours."""
     worker_start_timeout_seconds: Positive = 600
+    """How long workers may take to come up; with `min_workers` also how long the missing ones are waited for."""
+
+    @model_validator(mode="after")
+    def _every_elastic_size_is_planned(self) -> Self:
+        if self.min_workers is None:
+            return self
+        if self.min_workers > self.workers:
+            raise ValueError(f"parallelism.minWorkers: {self.min_workers} is more than workers: {self.workers}")
+        planned = {size.world_size for size in self.sizes}
+        for workers in range(self.min_workers, self.workers + 1):
+            if workers * max(1, self.gpus_per_worker) not in planned:
+                raise ValueError(f"parallelism.sizes: nothing is planned for {workers} workers; minWorkers allows them")
+        return self
 
 
 class Checkpoints(Block):
@@ -268,6 +285,27 @@ class Recovery(Block):
 
     hang_timeout_seconds: Positive = 600
     """No step in this long is a hang; ten times it for download, prepare, save and evaluate."""
+
+
+class SkipWindow(Block):
+    """Data that training diverged on and that is left out from then on, in every attempt.
+
+    A data step is one global batch of the data order, counted from 1 like the optimizer steps; without a window the two
+    are the same. With windows, optimizer step s trains the s-th data step that no window holds.
+    """
+
+    data_step: Positive
+    """First data step that is left out."""
+    steps: Positive
+    """How many: dataStep .. dataStep + steps - 1."""
+    rollback_to: Natural
+    """A checkpoint after this optimizer step counts only if it was trained with this window; 0 = from the start."""
+
+    @model_validator(mode="after")
+    def _begins_after_the_rollback(self) -> Self:
+        if self.data_step <= self.rollback_to:
+            raise ValueError(f"skips: data step {self.data_step} was trained before the checkpoint {self.rollback_to}")
+        return self
 
 
 class Progress(Block):
@@ -309,6 +347,8 @@ class RunConfig(Block):
     sampling: Sampling = Sampling()
     parallelism: Parallelism | None = None
     """Absent in `prepare`."""
+    skips: list[SkipWindow] = []
+    """What earlier attempts diverged on. Only ever grows, so any attempt may obey it at any time."""
     checkpoints: Checkpoints = Checkpoints()
     output: Output = Output()
     recovery: Recovery = Recovery()

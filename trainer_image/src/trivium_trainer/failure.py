@@ -54,6 +54,10 @@ class Failure(Block):
     """What the user can do about it."""
     rank: int | None = None
     exit_code: int | None = None
+    step: int | None = None
+    """Diverged only: the optimizer step whose numbers were none, counted from 1."""
+    data_step: int | None = None
+    """Diverged only: the data step that it trained (see config.SkipWindow)."""
 
 
 class EndRecord(Block):
@@ -103,6 +107,22 @@ class TrainingError(Exception):
         )
 
 
+class DivergedError(TrainingError):
+    """A number of the training was none any more. `step`: optimizer step, `data_step`: data step, both from 1."""
+
+    def __init__(self, reason: str, message: str, *, remedy: str, step: int, data_step: int) -> None:
+        super().__init__(FailureClass.DIVERGED, reason, message, remedy=remedy)
+        self.step = step
+        self.data_step = data_step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_diverged, (self.reason, self.message, self.remedy, self.step, self.data_step)
+
+    def to_failure(self, *, rank: int | None = None) -> Failure:
+        """The same as a value, with where it happened."""
+        return super().to_failure(rank=rank).model_copy(update={"step": self.step, "data_step": self.data_step})
+
+
 class StopRequested(Exception):  # noqa: N818  an order that was obeyed, not an error
     """Raised on every rank once `checkpointAndStop` is done: the newest checkpoint is complete, training ends here."""
 
@@ -116,3 +136,7 @@ class StopRequested(Exception):  # noqa: N818  an order that was obeyed, not an 
 
 def _rebuild(failure_class: FailureClass, reason: str, message: str, remedy: str) -> TrainingError:
     return TrainingError(failure_class, reason, message, remedy=remedy)
+
+
+def _rebuild_diverged(reason: str, message: str, remedy: str, step: int, data_step: int) -> DivergedError:
+    return DivergedError(reason, message, remedy=remedy, step=step, data_step=data_step)

@@ -12,9 +12,15 @@ from trivium_trainer.config import Block
 from trivium_trainer.failure import EndRecord
 
 MAX_METRICS = 64
+MAX_CHECKPOINTS = 64
 METRIC_KEY_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
 Activity = Literal["start", "download", "prepare", "compile", "step", "save", "evaluate", "sample", "finish"]
+SecondsKind = Literal[
+    "start", "download", "prepare", "compile", "restore", "step", "save", "evaluate", "sample", "finish", "wasted"
+]
+"""What an attempt's time went to: an activity; `restore` = loading a checkpoint; `wasted` = steps that a restart or a
+rollback made undone, trained again by now or not."""
 MetricKey = Annotated[str, Field(pattern=METRIC_KEY_PATTERN)]
 
 
@@ -86,9 +92,19 @@ class ProgressReport(Block):
     tokens_per_second: float | None = None
     restarts: int = 0
     """Restarts inside this attempt (Ray Train's)."""
+    preemptions: int = 0
+    """Those of the restarts that a node's loss was announced for: they cost no budget."""
     world_size: int = 1
     metrics: dict[MetricKey, float] = Field(default={}, max_length=MAX_METRICS)
     checkpoint: CheckpointReport | None = None
+    checkpoints: list[int] = Field(default=[], max_length=MAX_CHECKPOINTS)
+    """Steps of the complete checkpoints that are kept, oldest first."""
+    seconds: dict[SecondsKind, float] = {}
+    """Cumulative seconds of this attempt by kind, over its restarts."""
+    first_step_seconds: float | None = None
+    """From the attempt's start to the end of its first optimizer step."""
+    memory_bytes: int | None = None
+    """Peak of the rank that held the most: of its GPU, or resident memory above what the libraries take."""
     inspection: Inspection | None = None
     message: str | None = Field(default=None, max_length=1024)
     end: EndRecord | None = None

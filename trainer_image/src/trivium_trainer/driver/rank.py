@@ -1,5 +1,6 @@
 """What runs in each Ray Train worker: one rank of one start, around the recipe's `train_worker`."""
 
+import copy
 import logging
 import time
 from collections.abc import Callable
@@ -56,8 +57,8 @@ def run_rank(parameters: dict[str, Any]) -> dict[str, Any]:
         log.log(logging.ERROR, "%s", failure, exc_info=error if is_bug else None)
         if ends_attempt(failure):
             task.attempt.write_failure(start, failure.to_failure(rank=rank))
-        # Not chained: the cause may hold what cannot be pickled, and its traceback is in the log.
-        raise TrainingError(*failure.args[:3], remedy=failure.remedy) from None
+        # A copy without the chain: the cause may hold what cannot be pickled, and its traceback is in the log.
+        raise copy.copy(failure) from None
 
 
 def _run_in_session(task: RankTask, context: Any, rank: int) -> dict[str, Any]:

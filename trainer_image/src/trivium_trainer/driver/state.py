@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trivium_trainer.progress import MAX_METRICS, METRIC_KEY_PATTERN, ProgressReport
+from trivium_trainer.progress import MAX_CHECKPOINTS, MAX_METRICS, METRIC_KEY_PATTERN, ProgressReport
 
 MAX_MESSAGE = 1024
 _METRIC_KEY = re.compile(METRIC_KEY_PATTERN)
@@ -54,6 +54,8 @@ def _clean(name: str, value: Any) -> Any:
         case "loss" | "tokens_per_second":
             # JSON has no NaN; a diverged loss is told by the failure record.
             return None if value is None or not math.isfinite(value) else float(value)
+        case "checkpoints":
+            return sorted(value)[-MAX_CHECKPOINTS:]
         case "message":
             return None if value is None else _CONTROL.sub(" ", value)[:MAX_MESSAGE]
         case _:
