@@ -142,6 +142,17 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         sft(recovery={"backoff": {"initialSeconds": 600}}),
         [sft(recovery={"backoff": {"initialSeconds": 601}})],
     ),
+    "min-workers": (
+        sft(compute={"workers": 2, "minWorkers": 2}),
+        [sft(compute={"workers": 2, "minWorkers": 3}), sft(compute={"minWorkers": 2})],
+    ),
+    "rollback-needs-two-checkpoints": (
+        sft(storage={"checkpoints": {"keep": 1}}, recovery={"onDivergence": {"action": "fail"}}),
+        [
+            sft(storage={"checkpoints": {"keep": 1}}),
+            sft(storage={"checkpoints": {"keep": 1}}, recovery={"onDivergence": {"action": "rollback"}}),
+        ],
+    ),
     "label-smoothing-acts": (
         dpo(method={"dpo": {"labelSmoothing": 0.1, "losses": [{"type": "sigmoid"}, {"type": "robust"}]}}),
         [dpo(method={"dpo": {"labelSmoothing": 0.1}})],
@@ -290,6 +301,7 @@ CHANGES: dict[str, Any] = {
     "parallelism": {"zeroStage": 3},
     "compute.profile": "other",
     "compute.workers": 2,
+    "compute.minWorkers": 1,
     "compute.gpusPerWorker": 4,
     "compute.workerStartTimeoutSeconds": 60,
     "storage.runs": {"volume": {"claimName": "other"}},
@@ -301,6 +313,8 @@ CHANGES: dict[str, Any] = {
     "recovery.windowSeconds": 60,
     "recovery.backoff": {"initialSeconds": 1},
     "recovery.onOutOfMemory": "fail",
+    "recovery.onDivergence": {"action": "fail"},
+    "recovery.excludeFailedNodes": False,
     "recovery.hangTimeoutSeconds": 60,
     "runPolicy": {"suspend": True},
     "method": {"dpo": {"beta": 0.2}},

@@ -84,12 +84,15 @@ def test_the_fields_that_stay_changeable_are_those_of_the_design():
     changeable = {p.removeprefix(".") for p, s in nodes(spec) if s.get(CHANGE_KEY) in {"AT_ONCE", "NEXT_ATTEMPT"}}
     assert changeable == {
         "compute.workers",
+        "compute.minWorkers",
         "compute.workerStartTimeoutSeconds",
         "storage.checkpoints",
         "recovery.maxRestarts",
         "recovery.windowSeconds",
         "recovery.backoff",
         "recovery.onOutOfMemory",
+        "recovery.onDivergence",
+        "recovery.excludeFailedNodes",
         "recovery.hangTimeoutSeconds",
         "runPolicy",
     }

@@ -68,12 +68,23 @@ HELD_OUT_DATA = Rule(
 )
 
 
+ROLLBACK_NEEDS_TWO = Rule(
+    name="rollback-needs-two-checkpoints",
+    cel="self.recovery.onDivergence.action != 'rollback' || self.storage.checkpoints.keep >= 2",
+    message="To roll back after a divergence, two checkpoints must be kept. "
+    "Set keep to 2 or more, or recovery.onDivergence.action to fail.",
+    holds=lambda spec: spec.recovery.on_divergence.action != "rollback" or spec.storage.checkpoints.keep >= 2,
+    path="storage.checkpoints.keep",
+)
+
+
 class JobSpec(Block):
     """What the three jobs share."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         RANKS_DIVIDE_BATCH,
         HELD_OUT_DATA,
+        ROLLBACK_NEEDS_TWO,
         MODEL_CREDENTIALS,
         TRAIN_CREDENTIALS,
         EVALUATION_CREDENTIALS,

@@ -11,7 +11,6 @@ from trivium.api.structural import Schema
 Path = tuple[str | int, ...]
 
 LATER_FIELDS: Mapping[str, str] = {
-    "minWorkers": "Remove it: the job runs with `workers`, or waits.",
     "queue": "Remove it.",
     "priority": "Remove it; the platform team can set pod.priorityClassName in the profile.",
     "sequence": "Remove it; lower data.maxLength, or use gradientCheckpointing and zeroStage.",
@@ -20,8 +19,6 @@ LATER_FIELDS: Mapping[str, str] = {
     "publish": "Remove it; the model lies in the run directory.",
     "mergeAdapter": "Remove it; the output is always merged, and the adapter lies beside it.",
     "tracking": "Remove it; the report and the status carry the numbers.",
-    "onDivergence": "Remove it; a diverged job fails and says so.",
-    "excludeFailedNodes": "Remove it.",
     "rlhf": "Use method.dpo.",
     "reward": "Use method.dpo.",
     "grpo": "Use method.dpo.",

@@ -10,11 +10,13 @@ from trivium.api.conditions import Condition
 from trivium.api.failure_classes import FailureClass
 from trivium.api.inspection import Inspection
 from trivium.api.plan_status import Estimate, Plan
+from trivium.api.recovery import MAX_ROLLBACKS
 
 Place = Annotated[str, Field(max_length=1024)]
 Metrics = Annotated[
     dict[Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9_]*$")], float], Field(max_length=64)
 ]
+SecondsByKind = Annotated[dict[Word, Estimate], Field(max_length=16)]
 StageName = Literal["prepare", "train"]
 
 
@@ -51,6 +53,10 @@ class Failure(StatusBlock):
     """Rank that failed."""
     exit_code: int | None = None
     """Exit code of its process."""
+    step: Count | None = None
+    """The optimizer step that failed, if it was one step's fault."""
+    data_step: Count | None = None
+    """The same step in the data stream: later by what was left out before it."""
 
 
 class CheckpointStatus(StatusBlock):
@@ -62,6 +68,8 @@ class CheckpointStatus(StatusBlock):
     """Where it lies."""
     at: Timestamp
     """When it was reported."""
+    kept: Annotated[tuple[Count, ...], Field(max_length=100)] = ()
+    """Steps of all complete checkpoints that are kept, oldest first; a rollback goes to the last but one."""
 
 
 class Output(StatusBlock):
@@ -112,6 +120,32 @@ class Progress(StatusBlock):
     """More numbers, by name."""
 
 
+class Skip(StatusBlock):
+    """Batches that training leaves out after a divergence. A checkpoint is used only if it was written with this skip
+    in force, or lies at `rollbackTo` or before.
+    """
+
+    data_step: Count
+    """The first step of the data stream that is left out."""
+    steps: Count
+    """How many are left out; the last one is the one that diverged."""
+    rollback_to: Count
+    """The checkpoint that training goes on from; 0: the beginning."""
+    at: Timestamp
+    """When it was decided."""
+
+
+class ExcludedNode(StatusBlock):
+    """A node that failed an attempt; the next ones keep away from it."""
+
+    node: SubdomainName
+    """Its name."""
+    reason: Word
+    """Reason of the failure."""
+    since: Timestamp
+    """When that attempt ended."""
+
+
 class Attempt(StatusBlock):
     """One Ray cluster that runs one stage."""
 
@@ -142,7 +176,13 @@ class Attempt(StatusBlock):
     last_step: Count = 0
     """The last step it reported."""
     restarts: Count = 0
-    """Restarts inside it."""
+    """Restarts inside it, preemptions among them."""
+    preemptions: Count = 0
+    """Those of its restarts that were preemptions; they cost nothing of the budget."""
+    missing_workers: Count = 0
+    """Worker pods for which there was no room when it ended."""
+    seconds: SecondsByKind = {}
+    """What its time went into, as the trainer says."""
     outcome: Literal["Complete", "Failed", "Stopped"] | None = None
     """Absent while it lives. Stopped: by command, for a suspension."""
     failure: Failure | None = None
@@ -240,6 +280,10 @@ class JobStatus(StatusBlock):
     """Restarts so far, inside attempts and by new ones."""
     restart_budget: RestartBudget = RestartBudget()
     """How much of recovery.maxRestarts is spent."""
+    skips: Annotated[tuple[Skip, ...], Field(max_length=MAX_ROLLBACKS)] = ()
+    """Batches that are left out because training diverged on them, in the order of the decisions."""
+    excluded_nodes: Annotated[tuple[ExcludedNode, ...], Field(max_length=16), ListMap("node")] = ()
+    """Nodes that attempts keep away from, oldest first; lifted when there is no room elsewhere."""
     suspend_requested_at: Timestamp | None = None
     """When the running attempt was told to save and stop."""
     started_at: Timestamp | None = None
@@ -250,8 +294,17 @@ class JobStatus(StatusBlock):
     """Time of all attempts that have ended, for activeDeadlineSeconds."""
     goodput: Annotated[float, Field(ge=0, le=1)] | None = None
     """Seconds that moved training forward, of the seconds that attempts held machines."""
+    seconds: SecondsByKind = {}
+    """Where the time of the attempts that trained went: step is goodput, all else is badput. start: from the decision
+    to the first report; download, prepare, compile, restore, save, evaluate, sample: what the trainer did instead of
+    steps; wasted: steps trained again after a restart; other: the rest, the end of an attempt among it.
+    """
     gpu_seconds: Estimate = 0.0
     """GPU-seconds held by attempts that have ended."""
+    price_per_gpu_hour: Estimate | None = Field(default=None, alias="pricePerGPUHour")
+    """Price when the job was planned, in the platform's currency."""
+    cost: Estimate | None = None
+    """gpuSeconds at that price."""
     output: Output | None = None
     """What the last stage left behind."""
     lineage: Annotated[tuple[LineageEntry, ...], Field(max_length=32)] = ()

@@ -80,7 +80,7 @@ def _unchanged(block: Schema, path: str) -> list[dict[str, str]]:
         field = f"{path}.{name}"
         if child[CHANGE_KEY] == Change.BY_FIELD.name:
             # A default at every level down to the field, so that CEL needs no has() on the way.
-            assert child["default"] == {}, field
+            assert isinstance(child["default"], dict), field
             rules += _unchanged(child, field)
         elif child[CHANGE_KEY] == Change.NEVER.name:
             optional = name not in always_there and "default" not in child
