@@ -13,7 +13,7 @@ def describe_machine() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": _cores(),
         "memory": f"{memory:.0f} GiB",
         "kernel": platform.release(),
         # A busy machine spoils a measurement; the reader can see it.
@@ -21,6 +21,12 @@ def describe_machine() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def _cores() -> str:
+    """Of the machine; where `taskset` leaves this process fewer, those are named."""
+    own, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count()
+    return str(own) if own == all_of_them else f"{own} of {all_of_them}"
 
 
 def _processor() -> str:

@@ -1,5 +1,8 @@
 """Every way in which a command ends has a number of its own, the trainer's where both name it."""
 
+import re
+from pathlib import Path
+
 from trivium.api.failure_classes import FailureClass
 from trivium.cli.exit_codes import ExitCode
 from trivium.cli.failure_codes import exit_code_of
@@ -19,3 +22,9 @@ def test_the_codes_are_the_trainers() -> None:
 
 def test_a_class_of_a_newer_version_is_an_internal_failure() -> None:
     assert exit_code_of("SomethingNew") == ExitCode.INTERNAL
+
+
+def test_the_reference_page_names_every_code() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "exit-codes.md"
+    rows = re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {name: int(code) for code, name in rows} == {code.name: code.value for code in ExitCode}
