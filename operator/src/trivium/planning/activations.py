@@ -21,9 +21,9 @@ def layer_bytes_per_token(
 
     `attention` is flash_attention_2, sdpa or eager; only eager keeps the [heads, length, length] scores.
     """
-    norms = a.family.norms_per_layer * _norm_bytes(a, element_bytes=element_bytes)
+    norms = a.norms_per_layer * _norm_bytes(a, element_bytes=element_bytes)
     query_key = 0
-    if a.family.query_key_norm != "none":
+    if a.query_key_norm != "none":
         # Input (as float32) and normalized value; the rotated output is counted with the attention's inputs.
         query_key = (a.query_size + a.key_value_size) * (_FLOAT32_BYTES + element_bytes)
     mlp = _mlp_copies(a) * a.intermediate_size * a.active_mlp_copies * element_bytes

@@ -6,13 +6,6 @@ from typing import Literal
 
 from trivium.planning.architecture import Architecture, Linear
 
-# Where a family fuses projections, PEFT adapts the fused matrix: (fused name, the parts in it).
-_FUSED: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "gpt2": (("c_attn", ("q_proj", "k_proj", "v_proj")), ("c_proj", ("o_proj",)), ("c_fc", ("up_proj",))),
-    "gpt_neox": (("query_key_value", ("q_proj", "k_proj", "v_proj")),),
-    "phi3": (("qkv_proj", ("q_proj", "k_proj", "v_proj")), ("gate_up_proj", ("gate_proj", "up_proj"))),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterCount:
@@ -25,26 +18,50 @@ class ParameterCount:
     """What one token passes through without the embeddings: `total - embedding` in a dense model, the routed experts'
     share in a mixture. FLOPs follow this number."""
     largest_layer: int
-    """One decoder layer: what ZeRO-3 gathers at a time."""
+    """One decoder layer: what ZeRO-3 gathers at a time. In a mixture, the experts are gathered with their layer."""
 
 
 def count_parameters(architecture: Architecture) -> ParameterCount:
     """Every weight of the model, as `sum(p.numel() for p in model.parameters())` counts it."""
     a = architecture
     embedding = a.vocab_size * a.hidden_size * (1 if a.tied_embeddings else 2) + a.positions * a.hidden_size
-    linear = sum(module.parameters for module in a.linears())
-    router = a.num_layers * a.experts * a.hidden_size
-    norms = a.num_layers * _norms_per_layer(a) + a.hidden_size * (2 if a.family.norm_bias else 1)
+    embedding += a.vocab_size if a.family.head_bias else 0
+    linears = a.linears()
+    linear = sum(module.parameters for module in linears)
+    routed = sum(module.parameters for module in linears if module.routed)
+    router = a.mixture_layers * _router(a)
+    final_norm = a.hidden_size * a.family.final_norms * (2 if a.family.norm_bias else 1)
+    norms = a.num_layers * _norms_of_a_layer(a) + final_norm
     total = embedding + linear + router + norms
-    mlp = sum(module.parameters for module in a.linears() if module.name in {"gate_proj", "up_proj", "down_proj"})
-    active = total - embedding - mlp + mlp * a.active_mlp_copies // a.mlp_copies
-    largest_layer = (linear + router) // a.num_layers + _norms_per_layer(a)
-    return ParameterCount(total=total, embedding=embedding, active=active, largest_layer=largest_layer)
+    active = total - embedding - routed + (routed * a.experts_per_token // a.experts if a.experts else 0)
+    return ParameterCount(total=total, embedding=embedding, active=active, largest_layer=_largest_layer(a))
 
 
-def _norms_per_layer(a: Architecture) -> int:
-    width = {"none": 0, "head": 2 * a.head_dim, "full": a.query_size + a.key_value_size}[a.family.query_key_norm]
-    return a.family.norms_per_layer * a.hidden_size * (2 if a.family.norm_bias else 1) + width
+def _router(a: Architecture) -> int:
+    """The matrix that chooses experts, and the gate of the shared one."""
+    return a.hidden_size * (a.experts + (1 if a.shared_intermediate_size else 0))
+
+
+def _largest_layer(a: Architecture) -> int:
+    """A layer with experts where there is one; all layers of one kind are alike."""
+    names = ("q_proj", "k_proj", "v_proj", "o_proj")
+    attention = sum(module.parameters for module in a.linears() if module.name in names) // a.num_layers
+    mlp = _mlp(a, a.intermediate_size)
+    if a.mixture_layers:
+        shared = _mlp(a, a.shared_intermediate_size) if a.shared_intermediate_size else 0
+        mlp = a.experts * mlp + shared + _router(a)
+    return attention + mlp + _norms_of_a_layer(a)
+
+
+def _mlp(a: Architecture, size: int) -> int:
+    """One MLP of this inner size."""
+    up, biases = (2, 2) if a.family.gated_mlp else (1, 1)
+    return (up + 1) * a.hidden_size * size + (biases * size + a.hidden_size if a.mlp_bias else 0)
+
+
+def _norms_of_a_layer(a: Architecture) -> int:
+    width = {"none": 0, "head": 2 * a.head_dim, "full": a.query_size + a.key_value_size}[a.query_key_norm]
+    return a.norms_per_layer * a.hidden_size * (2 if a.family.norm_bias else 1) + width
 
 
 def count_adapter(
@@ -52,15 +69,17 @@ def count_adapter(
 ) -> int:
     """Trainable parameters of a LoRA adapter: rank · (inputs + outputs) for each adapted matrix.
 
-    The router of a mixture is never adapted. Raises ValueError when a named module is none of the model's projections.
+    Neither the router nor the experts of a mixture are adapted. Raises ValueError when a named module is none of the
+    model's projections.
     """
     modules = adaptable(architecture)
     if target_modules != "all-linear":
         unknown = sorted(set(target_modules) - {module.name for module in modules})
         if unknown:
-            have = ", ".join(sorted({module.name for module in modules}))
+            have = ", ".join(dict.fromkeys(module.name for module in modules))
             raise ValueError(
-                f"{', '.join(unknown)} is no projection of a {architecture.model_type} model; it has {have}"
+                f"{', '.join(unknown)} is no projection of a {architecture.model_type} model that an adapter can reach;"
+                f" these are {have}"
             )
         modules = tuple(module for module in modules if module.name in target_modules)
     return sum(module.count * rank * (module.inputs + module.outputs) for module in modules)
@@ -68,22 +87,19 @@ def count_adapter(
 
 def adaptable(architecture: Architecture) -> tuple[Linear, ...]:
     """The matrices that LoRA can adapt, under the names that the family's modules have."""
-    rest = {module.name: module for module in architecture.linears()}
-    fused = []
-    for name, parts in _FUSED.get(architecture.model_type, ()):
-        members = [rest.pop(part) for part in parts]
-        outputs = sum(member.outputs for member in members)
-        fused.append(Linear(name=name, inputs=members[0].inputs, outputs=outputs, count=members[0].count))
-    return (*fused, *(_renamed(architecture.model_type, module) for module in rest.values()))
+    family, reachable = architecture.family, [m for m in architecture.linears() if not m.routed]
+    fused = [_fuse(name, [m for m in reachable if m.name in parts]) for name, parts in family.fused]
+    gone = {part for _, parts in family.fused for part in parts}
+    names = dict(family.names)
+    rest = (_renamed(module, names) for module in reachable if module.name not in gone)
+    return (*fused, *rest)
 
 
-# Projections that a family does not fuse but calls something else.
-_NAMES: dict[str, dict[str, str]] = {
-    "gpt2": {"down_proj": "c_proj"},
-    "gpt_neox": {"o_proj": "dense", "up_proj": "dense_h_to_4h", "down_proj": "dense_4h_to_h"},
-}
+def _fuse(name: str, members: Sequence[Linear]) -> Linear:
+    outputs = sum(member.outputs for member in members)
+    return Linear(name=name, inputs=members[0].inputs, outputs=outputs, count=members[0].count)
 
 
-def _renamed(model_type: str, module: Linear) -> Linear:
-    name = _NAMES.get(model_type, {}).get(module.name, module.name)
+def _renamed(module: Linear, names: dict[str, str]) -> Linear:
+    name = names.get(module.name, module.name)
     return Linear(name=name, inputs=module.inputs, outputs=module.outputs, count=module.count)
