@@ -37,7 +37,7 @@ test: lint test-fast ## Everything: lint, unit, contract, simulation, training, 
 	$(BIN)/python -m pytest -m slow
 
 test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, seconds
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .
