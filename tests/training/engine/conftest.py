@@ -22,6 +22,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokeniz
 from trivium_trainer.config import RunConfig
 from trivium_trainer.data import examples as examples_module
 from trivium_trainer.data import prepared as prepared_module
+from trivium_trainer.data.order import DataOrder
 from trivium_trainer.layout import StageDirectory, run_directory
 from trivium_trainer.progress import Inspection
 
@@ -42,6 +43,8 @@ ARCHITECTURE = {
     "max_position_embeddings": 64,
 }
 ROW_LENGTH = 32
+POISON, POISONED_STEP = 7, 7
+"""A token, and the data step (from 1) whose rows hold it; see Lab._write_poisoned."""
 
 
 def write_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -150,6 +153,7 @@ class Lab:
         self._write_prepared("single-packed", single, single[:5], layout="rows")
         self._write_prepared("single-padded", single, single[:5], layout="rows", packing=False)
         self._write_prepared("pairs", preference_rows(self.rng, 21), preference_rows(self.rng, 7), layout="pairs")
+        self._write_poisoned()
 
     def _write_base_model(self) -> None:
         """What adapters and preferences start from: `base="base"`."""
@@ -158,6 +162,23 @@ class Lab:
             **{k: v for k, v in ARCHITECTURE.items() if k != "model_type"}, vocab_size=self.vocabulary
         )
         AutoModelForCausalLM.from_config(config).save_pretrained(self.root / "runs" / "ns" / "prepared" / "base")
+
+    def _write_poisoned(self) -> None:
+        """Data with one row, trained in data step POISONED_STEP, that makes every number NaN.
+
+        `base="poisoned-base"` has never learned the row's first token: its embedding is NaN, and no other row has it.
+        """
+        rows = language_rows(self.rng, 96)
+        order = DataOrder(sizes=[96], draws=[96], global_batch_size=8, seed=3)
+        rows[int(order.indices(POISONED_STEP - 1)[2])][0][0] = POISON
+        self._write_prepared("poisoned", rows, language_rows(self.rng, 5), layout="rows")
+        torch.manual_seed(6)
+        shape = {k: v for k, v in ARCHITECTURE.items() if k not in ("model_type", "tie_word_embeddings")}
+        config = CONFIG_MAPPING["llama"](**shape, tie_word_embeddings=False, vocab_size=self.vocabulary)
+        model = AutoModelForCausalLM.from_config(config)
+        with torch.no_grad():
+            model.get_input_embeddings().weight[POISON] = torch.nan
+        model.save_pretrained(self.root / "runs" / "ns" / "prepared" / "poisoned-base")
 
     def _write_prepared(self, key: str, train: list, held_out: list, *, layout: str, packing: bool = True) -> None:
         root = self.root / "runs" / "ns" / "prepared" / key
@@ -205,7 +226,7 @@ class Lab:
         return Scenario(name, config, options or {})
 
     def _write_record(self, config: RunConfig, *, key: str, model: str | None, added: list[int]) -> None:
-        packing = key in ("language", "single-packed")
+        packing = key in ("language", "single-packed", "poisoned")
         inspection = Inspection(
             architecture={},
             parameters=0,
@@ -221,6 +242,7 @@ class Lab:
         record = prepared_module.PreparedRecord(
             key=key,
             architecture=ARCHITECTURE
+            | {"tie_word_embeddings": key != "poisoned"}
             | {"vocab_size": self.vocabulary, "attention_dropout": config.plan.get("dropout", 0.0)},
             model=model,
             pad_token_id=3,

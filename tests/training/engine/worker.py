@@ -71,6 +71,7 @@ def run(job, rank, world_size):
             "reason": error.reason,
             "class": error.failure_class.value,
             "message": error.message,
+            "failure": error.to_failure().model_dump(mode="json"),
         }
     except Exception:  # noqa: BLE001  the test shows it, whatever it is
         result = {"outcome": "broken", "error": traceback.format_exc()}

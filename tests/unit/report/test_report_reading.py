@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trivium_trainer.report import load_run
+from trivium_trainer.config import SkipWindow
+from trivium_trainer.report import load_run, render_report
 from trivium_trainer.report.reading import clean
+from trivium_trainer.report_data import StepLine
 
 
 @pytest.fixture
@@ -82,6 +84,24 @@ def test_after_a_restart_the_later_line_of_a_step_counts(tmp_path, jobs):
         (29, 40, "complete"),
     ]
     assert stage.steps[28].at > stage.starts[1].began_at
+
+
+def test_after_a_rollback_what_was_trained_on_the_left_out_data_is_gone(tmp_path, jobs):
+    job = jobs[1].long(steps=40)
+    run = job.running(at=30).write(tmp_path)
+    window = SkipWindow(data_step=21, steps=10, rollback_to=20)
+    again = job._run("train", job.began + 500, resumed=20).model_copy(update={"skips": [window]})
+    step = StepLine(at=again.at + 1, step=21, loss=0.5, learning_rate=1e-3, tokens=1, tokens_per_second=1)
+    with data_of(run).open("a") as file:
+        file.writelines(line.model_dump_json(by_alias=True) + "\n" for line in (again, step, again))
+    stage = training(run)
+    assert [line.step for line in stage.steps] == list(range(1, 22))
+    assert stage.steps[-1].loss == 0.5
+    assert max(line.step for line in stage.checkpoints) == 20
+    assert max(line.step for line in stage.evaluations) == 20
+    assert stage.starts[0].last_step == 30  # the timeline still tells how far it came
+    page = render_report([run])
+    assert "data steps 21 to 30, going on from the checkpoint of step 20" in page
 
 
 def test_the_seconds_at_work_leave_out_the_gap_between_two_starts(tmp_path, jobs):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trivium_trainer.config import SkipWindow
 from trivium_trainer.data.mixture import epoch_draws
 from trivium_trainer.data.order import DataOrder, permute
 
@@ -136,3 +137,54 @@ def test_shares_follow_the_weights_within_one_sequence(weights, sizes, mean):
     for weight, drawn, one in zip(weights[1:], draws[1:], mean[1:], strict=True):
         want_amount = amounts[0] * weight / weights[0]
         assert abs(drawn * one - want_amount) <= one * (1 + 1e-9)
+
+
+# Not st.builds: it takes the aliases for more fields.
+WINDOWS = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(1, 12)).map(
+        lambda window: SkipWindow(data_step=window[0], steps=window[1], rollback_to=0)
+    ),
+    max_size=4,
+)
+
+
+def ordered(skips, *, size=50, batch=4):
+    return DataOrder(sizes=[size], draws=[size], global_batch_size=batch, seed=5, skips=skips)
+
+
+@QUICK
+@given(skips=WINDOWS, size=st.integers(1, 80), batch=st.integers(1, 6))
+def test_with_windows_the_stream_is_the_plain_one_without_exactly_their_steps(skips, size, batch):
+    left_out = {step for window in skips for step in range(window.data_step, window.data_step + window.steps)}
+    plain = ordered([], size=size, batch=batch)
+    want = [plain.indices(step - 1).tolist() for step in range(1, 131) if step not in left_out][:60]
+    order = ordered(skips, size=size, batch=batch)
+    assert [order.indices(step).tolist() for step in range(60)] == want
+    assert order.first_steps(60).tolist() == [sample for step in want for sample in step]
+
+
+@QUICK
+@given(skips=WINDOWS, step=st.integers(1, 200))
+def test_a_step_names_the_data_it_trains_and_never_data_that_is_left_out(skips, step):
+    order = ordered(skips)
+    data_step = order.data_step(step)
+    assert not any(window.data_step <= data_step < window.data_step + window.steps for window in skips)
+    assert order.data_step(step + 1) > data_step
+    assert order.indices(step - 1).tolist() == ordered([]).indices(data_step - 1).tolist()
+
+
+@QUICK
+@given(skips=WINDOWS, more=st.integers(1, 30), step=st.integers(0, 80))
+def test_a_window_after_a_checkpoint_moves_nothing_before_it(skips, more, step):
+    """So a run that goes back to `step` and leaves out later data has trained what an uninterrupted one would have."""
+    order = ordered(skips)
+    window = SkipWindow(data_step=order.data_step(step) + 1, steps=more, rollback_to=step)
+    rolled_back = ordered([*skips, window])
+    for before in range(step):
+        assert rolled_back.indices(before).tolist() == order.indices(before).tolist()
+    assert rolled_back.data_step(step + 1) >= window.data_step + more
+
+
+def test_epochs_count_what_is_left_out():
+    order = ordered([SkipWindow(data_step=3, steps=10, rollback_to=2)], size=8)
+    assert [order.epoch(step) for step in (0, 2, 3)] == [0, 1.0, 6.5]

@@ -12,7 +12,7 @@ from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
 from trivium_trainer.driver.ending import build_final_report, deliver, exit_code, newest_report, read_end_record
 from trivium_trainer.driver.ledger import begin_attempt
 from trivium_trainer.driver.rank import _require_shared_storage
-from trivium_trainer.driver.rank_session import build_run_line, newest_complete_step
+from trivium_trainer.driver.rank_session import build_run_line
 from trivium_trainer.driver.report_file import MAX_STEP_LINES, ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK, Reporter
 from trivium_trainer.driver.state import RunState
@@ -224,16 +224,6 @@ def test_the_run_line_holds_no_path_of_a_secret(config, tmp_path):
     assert "/trivium/credentials" not in line
     assert "/trivium/token" not in line
     assert '"repo":"r"' in line
-
-
-def test_only_a_checkpoint_with_a_marker_is_resumed_from(tmp_path):
-    stage = StageDirectory(tmp_path)
-    for step, is_complete in ((5, True), (10, True), (15, False)):
-        stage.checkpoint(step).mkdir(parents=True)
-        if is_complete:
-            (stage.checkpoint(step) / "marker.json").touch()
-    assert newest_complete_step(stage.checkpoints) == 10
-    assert newest_complete_step(tmp_path / "none") == 0
 
 
 def test_a_rank_on_another_disk_is_told_to_use_a_shared_claim(tmp_path):

@@ -2,23 +2,32 @@
 
 import pytest
 
-from trivium_trainer.checkpoint.inventory import apply_retention, find_newest_sound, list_complete, sweep_incomplete
+from trivium_trainer.checkpoint.inventory import (
+    apply_retention,
+    find_newest_sound,
+    list_complete,
+    read_skips,
+    set_abandoned_aside,
+    standing_steps,
+    sweep_incomplete,
+)
 from trivium_trainer.checkpoint.marker import Marker, digest_file, read_marker, write_marker
 from trivium_trainer.checkpoint.policy import save_policy
-from trivium_trainer.config import Checkpoints
+from trivium_trainer.checkpoint.rollback import skips_in_force, stands
+from trivium_trainer.config import Checkpoints, SkipWindow
 
 
-def checkpoint(root, step, *, complete=True):
+def checkpoint(root, step, *, complete=True, skips=()):
     folder = root / f"step-{step:08d}"
     (folder / "state").mkdir(parents=True)
     (folder / "state" / "shard.pt").write_bytes(b"weights of %d" % step)
     if complete:
         files = [digest_file(folder, folder / "state" / "shard.pt")]
-        write_marker(folder, marker(step, files))
+        write_marker(folder, marker(step, files, skips))
     return folder
 
 
-def marker(step, files):
+def marker(step, files=(), skips=()):
     return Marker(
         step=step,
         tokens=step * 10,
@@ -28,7 +37,8 @@ def marker(step, files):
         micro_batch_size=8,
         data_digest="d",
         model_digest="m",
-        files=files,
+        skips=list(skips),
+        files=list(files),
     )
 
 
@@ -98,3 +108,53 @@ def test_by_default_a_tenth_of_the_run_or_fifteen_minutes():
     policy = save_policy(Checkpoints(), total_steps=50)
     assert (policy.every_steps, policy.every_seconds) == (5, 900)
     assert save_policy(Checkpoints(), total_steps=3).every_steps == 1
+
+
+FIRST = SkipWindow(data_step=41, steps=10, rollback_to=40)
+SECOND = SkipWindow(data_step=56, steps=5, rollback_to=45)
+EARLIER = SkipWindow(data_step=31, steps=3, rollback_to=30)
+
+
+@pytest.mark.parametrize(
+    ("step", "trained_with", "told", "want"),
+    [
+        (50, [], [], True),
+        (50, [], [FIRST], False),
+        (40, [], [FIRST], True),
+        (50, [FIRST], [FIRST], True),
+        (50, [FIRST], [FIRST, SECOND], False),
+        (45, [FIRST], [FIRST, SECOND], True),
+        (45, [], [FIRST, SECOND], False),
+        (40, [], [FIRST, SECOND], True),
+        (40, [], [FIRST, EARLIER], False),
+        (50, [SECOND], [FIRST], False),
+    ],
+)
+def test_a_checkpoint_stands_if_it_knew_the_skipped_data_or_lies_before_the_rollback(step, trained_with, told, want):
+    assert stands(marker(step, skips=trained_with), told) is want
+
+
+def test_an_adopted_run_keeps_the_windows_that_its_newest_checkpoint_was_trained_with():
+    newest = [marker(60, skips=[FIRST]), marker(40)]
+    assert skips_in_force(newest, []) == (FIRST,)
+    assert skips_in_force(newest, [FIRST]) == (FIRST,)
+    # Rolled back behind the first window's checkpoint: what stands was trained without it, and so is what follows.
+    assert skips_in_force(newest, [EARLIER]) == (EARLIER,)
+    assert skips_in_force([], [SECOND, FIRST]) == (FIRST, SECOND)
+
+
+def test_checkpoints_of_an_abandoned_course_are_set_aside_until_the_next_save(tmp_path):
+    for step in (30, 40, 50):
+        checkpoint(tmp_path, step)
+    assert standing_steps(tmp_path, []) == [30, 40, 50]
+    assert standing_steps(tmp_path, [FIRST]) == [30, 40]
+    for _ in range(2):  # an attempt that ended before its first save is followed by another
+        checkpoint(tmp_path, 60)
+        set_abandoned_aside(tmp_path, read_skips(tmp_path, [FIRST]))
+        assert find_newest_sound(tmp_path)[0].marker.step == 40
+    assert (tmp_path / "abandoned-step-00000050").is_dir()
+    checkpoint(tmp_path, 50, skips=[FIRST])
+    apply_retention(tmp_path, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000040", "step-00000050"]
+    assert set_abandoned_aside(tmp_path, [FIRST]) == []
+    assert standing_steps(tmp_path / "absent", [FIRST]) == []

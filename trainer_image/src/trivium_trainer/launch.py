@@ -11,6 +11,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from trivium_trainer.checkpoint.inventory import standing_steps
 from trivium_trainer.config import RunConfig
 from trivium_trainer.driver import ending
 from trivium_trainer.driver.classify import classify
@@ -18,7 +19,6 @@ from trivium_trainer.driver.client import ProgressClient
 from trivium_trainer.driver.ledger import Attempt, begin_attempt
 from trivium_trainer.driver.prepare_stage import PrepareFunction, prepare_stage
 from trivium_trainer.driver.rank import TrainFunction
-from trivium_trainer.driver.rank_session import newest_complete_step
 from trivium_trainer.driver.signals import Termination, terminated
 from trivium_trainer.driver.stage_result import StageFailedError, StageResult
 from trivium_trainer.driver.start_report import StartReporter
@@ -114,19 +114,23 @@ class _Outcome:
 
 
 def _start_and_wait(config: RunConfig, attempt: Attempt, termination: Termination, work: Work) -> StageResult | Failure:
-    state = RunState(job_uid=config.job.uid, stage=config.stage)
+    state = RunState(job_uid=config.job.uid, stage=config.stage, checkpoints=_checkpoints(config, attempt))
     reporter = StartReporter(
         ProgressClient(config.progress), state, attempt, interval_seconds=config.progress.interval_seconds
     )
     try:
         reporter.wait_for_answer(FIRST_ANSWER_SECONDS)
         if attempt.stop.exists():
-            return StageResult(outcome="stopped", step=newest_complete_step(attempt.stage.checkpoints))
+            return StageResult(outcome="stopped", step=max(_checkpoints(config, attempt), default=0))
         outcome = _Outcome()
         threading.Thread(target=_work, args=(config, attempt, work, outcome), name="stage", daemon=True).start()
         return _wait(outcome, config, termination)
     finally:
         reporter.close()
+
+
+def _checkpoints(config: RunConfig, attempt: Attempt) -> list[int]:
+    return standing_steps(attempt.stage.checkpoints, config.skips)
 
 
 def _wait(outcome: _Outcome, config: RunConfig, termination: Termination) -> StageResult | Failure:

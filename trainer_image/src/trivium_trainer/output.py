@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig
 
 from trivium_trainer.checkpoint.marker import EvaluationRecord, FileDigest, digest_file, sync, write_durably
-from trivium_trainer.config import Ancestor, Block
+from trivium_trainer.config import Ancestor, Block, SkipWindow
 from trivium_trainer.engine.loop import Position
 from trivium_trainer.engine.run import Run
 from trivium_trainer.model.weights import load_pretrained
@@ -34,6 +34,8 @@ class OutputRecord(Block):
     """What training started from: a repository, a URI or a path; None = from scratch."""
     lineage: list[Ancestor] = []
     evaluations: list[EvaluationRecord] = []
+    skips: list[SkipWindow] = []
+    """Data that was left out because training diverged on it."""
     files: list[FileDigest]
 
 
@@ -104,7 +106,7 @@ def generation_config(model: Any, tokenizer: Any, run: Run) -> GenerationConfig:
 def _model_card(run: Run) -> str:
     # The report package is the operator's, too, and must not load with the trainer where it is not needed.
     card = importlib.import_module("trivium_trainer.report.model_card")
-    return str(card.render_model_card(run.config, run.stage.report_data, run.prepared.inspection))
+    return str(card.render_model_card(run.config, run.stage.report_data, run.prepared.inspection, skips=run.skips))
 
 
 def _record(run: Run, draft: Path, *, position: Position, weights_step: int) -> OutputRecord:
@@ -122,6 +124,7 @@ def _record(run: Run, draft: Path, *, position: Position, weights_step: int) -> 
         base=base,
         lineage=run.config.lineage,
         evaluations=list(position.evaluations),
+        skips=list(run.skips),
         files=files,
     )
 

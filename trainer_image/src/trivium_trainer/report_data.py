@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from trivium_trainer.config import SkipWindow
+
 
 class Line(BaseModel):
     """camelCase in the file; unknown fields are kept out so that reader and writer cannot drift apart."""
@@ -38,6 +40,8 @@ class RunLine(Line):
     """The whole RunConfig, without credential paths."""
     world_size: int
     resumed_from_step: int = 0
+    skips: list[SkipWindow] = []
+    """Data that this start leaves out, because training diverged on it."""
     environment: dict[str, str]
     """Versions of python, torch, deepspeed, transformers, ray ...; device; cores."""
     lineage: list[dict[str, Any]] = []

@@ -2,13 +2,17 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trivium_trainer.checkpoint.marker import Marker, find_damage, read_marker, sync
+from trivium_trainer.checkpoint.rollback import skips_in_force, stands
+from trivium_trainer.config import SkipWindow
 
 STEP_FOLDER = re.compile(r"^step-\d{8}$")
 DAMAGED_PREFIX = "damaged-"
+ABANDONED_PREFIX = "abandoned-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,26 @@ def sweep_incomplete(checkpoints: Path) -> list[Path]:
     return incomplete
 
 
+def read_skips(checkpoints: Path, asked: Sequence[SkipWindow]) -> tuple[SkipWindow, ...]:
+    """The windows of left-out data that hold for a run over these checkpoints."""
+    return skips_in_force([complete.marker for complete in list_complete(checkpoints)], asked)
+
+
+def standing_steps(checkpoints: Path, asked: Sequence[SkipWindow]) -> list[int]:
+    """Steps of the complete checkpoints that a run with these windows may go on from, oldest first."""
+    complete = list_complete(checkpoints)
+    skips = skips_in_force([one.marker for one in complete], asked)
+    return [one.marker.step for one in reversed(complete) if stands(one.marker, skips)]
+
+
+def set_abandoned_aside(checkpoints: Path, skips: Sequence[SkipWindow]) -> list[int]:
+    """Take checkpoints of an abandoned course out of the way, until the next save removes them. Returns their steps."""
+    abandoned = [one for one in list_complete(checkpoints) if not stands(one.marker, skips)]
+    for one in abandoned:
+        _set_aside(one.folder, ABANDONED_PREFIX)
+    return [one.marker.step for one in reversed(abandoned)]
+
+
 def find_newest_sound(checkpoints: Path) -> tuple[Complete | None, list[str]]:
     """The newest checkpoint whose files are as they were written, and what is wrong with newer ones.
 
@@ -49,7 +73,7 @@ def find_newest_sound(checkpoints: Path) -> tuple[Complete | None, list[str]]:
         if damage is None:
             return candidate, problems
         problems.append(f"{candidate.folder.name}: {damage}")
-        candidate.folder.rename(checkpoints / f"{DAMAGED_PREFIX}{candidate.folder.name}")
+        _set_aside(candidate.folder, DAMAGED_PREFIX)
     return None, problems
 
 
@@ -62,8 +86,16 @@ def apply_retention(checkpoints: Path, *, keep: int) -> None:
         (old.folder / "marker.json").unlink()
         sync(old.folder)
         shutil.rmtree(old.folder)
-    for damaged in checkpoints.glob(f"{DAMAGED_PREFIX}step-*"):
-        shutil.rmtree(damaged)
+    for prefix in (DAMAGED_PREFIX, ABANDONED_PREFIX):
+        for aside in checkpoints.glob(f"{prefix}step-*"):
+            shutil.rmtree(aside)
+
+
+def _set_aside(folder: Path, prefix: str) -> None:
+    target = folder.with_name(f"{prefix}{folder.name}")
+    # The same step may have been set aside before, by an attempt that never saved.
+    shutil.rmtree(target, ignore_errors=True)
+    folder.rename(target)
 
 
 def _step_folders(checkpoints: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from trivium_trainer.config import Block
+from trivium_trainer.config import Block, SkipWindow
 from trivium_trainer.layout import MARKER
 
 CHUNK_BYTES = 16 * 2**20
@@ -42,6 +42,8 @@ class Marker(Block):
     data_digest: str
     model_digest: str
     evaluations: list[EvaluationRecord] = []
+    skips: list[SkipWindow] = []
+    """Data that was left out on the way here, and data that will be."""
     files: list[FileDigest]
 
     @property

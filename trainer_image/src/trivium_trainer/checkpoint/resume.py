@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trivium_trainer.checkpoint.inventory import find_newest_sound, sweep_incomplete
+from trivium_trainer.checkpoint.inventory import find_newest_sound, set_abandoned_aside, sweep_incomplete
 from trivium_trainer.checkpoint.marker import Marker
 from trivium_trainer.checkpoint.save import STATE_FOLDER, random_state_file
 from trivium_trainer.checkpoint.universal import UNIVERSAL_FOLDER, convert, load_converted
@@ -42,7 +42,8 @@ def model_digest(run: Run) -> str:
 
 
 def find_resume_point(run: Run) -> ResumePoint | None:
-    """Sweep what a killed save left, take the newest sound checkpoint, convert it if the world size has changed.
+    """Sweep what a killed save or another course left, take the newest sound checkpoint, convert it if the world size
+    has changed.
 
     Collective. Raises TrainingError(UserError) if it belongs to another model, data or batch.
     """
@@ -51,6 +52,7 @@ def find_resume_point(run: Run) -> ResumePoint | None:
     with run.ranks.first_goes_alone() as alone:
         if alone:
             sweep_incomplete(run.stage.checkpoints)
+            abandoned = set_abandoned_aside(run.stage.checkpoints, run.skips)
             newest, problems = find_newest_sound(run.stage.checkpoints)
             if newest is not None:
                 check_marker(run, newest.marker)
@@ -60,10 +62,17 @@ def find_resume_point(run: Run) -> ResumePoint | None:
                     run.session.beat("prepare")
                     convert(newest.folder / STATE_FOLDER, newest.folder / UNIVERSAL_FOLDER)
                 point = ResumePoint(folder=newest.folder, marker=newest.marker, universal=universal)
-            if problems:
-                run.session.progress(message="Damaged checkpoints were set aside: " + "; ".join(problems)[:900])
+            _tell(run, abandoned=abandoned, problems=problems)
     shared: ResumePoint | None = run.ranks.broadcast(point)
     return shared
+
+
+def _tell(run: Run, *, abandoned: list[int], problems: list[str]) -> None:
+    if abandoned:
+        steps = ", ".join(map(str, abandoned[-10:]))
+        run.session.progress(message=f"Rolled back: the checkpoints of steps {steps} knew nothing of the skipped data.")
+    if problems:
+        run.session.progress(message="Damaged checkpoints were set aside: " + "; ".join(problems)[:900])
 
 
 def load_resume_point(run: Run, engine: Any, point: ResumePoint | None) -> Position:

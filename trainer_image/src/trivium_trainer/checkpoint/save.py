@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trivium_trainer.checkpoint.inventory import apply_retention
+from trivium_trainer.checkpoint.inventory import apply_retention, standing_steps
 from trivium_trainer.checkpoint.marker import FileDigest, Marker, digest_file, sync, write_marker
 from trivium_trainer.engine import random_state
 from trivium_trainer.engine.loop import Position
@@ -48,6 +48,7 @@ def save_checkpoint(run: Run, engine: Any, position: Position, *, model_digest: 
         data_digest=data_digest,
         model_digest=model_digest,
         evaluations=list(position.evaluations),
+        skips=list(run.skips),
         files=sorted(digests, key=lambda digest: digest.path),
     )
     with run.ranks.first_goes_alone() as alone:
@@ -69,6 +70,7 @@ def _digest_my_share(run: Run, folder: Path) -> list[FileDigest]:
 def _announce(run: Run, marker: Marker, *, seconds: float) -> None:
     path = run.stage.checkpoint(marker.step)
     report = CheckpointReport(step=marker.step, path=str(path.relative_to(run.stage.root.parent)))
-    run.session.progress(checkpoint=report)
+    kept = standing_steps(run.stage.checkpoints, run.skips) if run.ranks.is_first else []
+    run.session.progress(checkpoint=report, checkpoints=kept)
     run.session.write(CheckpointLine(at=time.time(), step=marker.step, seconds=seconds, bytes=marker.bytes))
     run.session.beat("step")

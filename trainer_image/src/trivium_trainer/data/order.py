@@ -2,6 +2,7 @@
 
     stream      | epoch 0: N samples     | epoch 1: N samples     | ...
     step s      | samples s*G .. s*G+G-1; a step may cross the border of two epochs, there is no partial batch
+    left out    | whole steps, where training diverged on them (see data/skips.py); later steps move up
     rank r of W | positions r*G/W .. (r+1)*G/W - 1 of the step
 
 Nothing here knows the world size before it is asked, so the order depends on seed, sources and G alone, and a resumed
@@ -15,6 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trivium_trainer.config import SkipWindow
+from trivium_trainer.data.skips import data_step_of, data_steps_of
 
 Indices = NDArray[np.int64]
 
@@ -60,7 +64,15 @@ def permute(positions: Indices, *, size: int, seed: int, stream: int, passes: In
 class DataOrder:
     """The order of one run. Sample numbers index the prepared training set, source after source."""
 
-    def __init__(self, *, sizes: Sequence[int], draws: Sequence[int], global_batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        sizes: Sequence[int],
+        draws: Sequence[int],
+        global_batch_size: int,
+        seed: int,
+        skips: Sequence[SkipWindow] = (),
+    ) -> None:
         """`sizes[j]`: sequences of source j; `draws[j]`: how many of them each epoch takes (see data/mixture.py)."""
         assert len(sizes) == len(draws) > 0
         assert min(sizes) > 0
@@ -70,13 +82,23 @@ class DataOrder:
         self._seed = seed
         self._sizes = sizes
         self._draws = draws
+        self._skips = tuple(skips)
         self._first_sample = np.cumsum([0, *sizes])
         self._first_draw = np.cumsum([0, *draws])
 
     def indices(self, step: int) -> Indices:
         """The samples of optimizer step `step` (from 0). Shape: [globalBatchSize]."""
-        start = step * self.global_batch_size
+        start = (self.data_step(step + 1) - 1) * self.global_batch_size
         return self.samples(np.arange(start, start + self.global_batch_size, dtype=np.int64))
+
+    def data_step(self, step: int) -> int:
+        """Which global batch of the whole stream the `step`-th optimizer step trains, both counted from 1."""
+        return data_step_of(step, self._skips)
+
+    def first_steps(self, steps: int) -> Indices:
+        """The samples of the first `steps` optimizer steps, in order. Shape: [steps * globalBatchSize]."""
+        starts = (data_steps_of(np.arange(1, steps + 1, dtype=np.int64), self._skips) - 1) * self.global_batch_size
+        return self.samples((starts[:, None] + np.arange(self.global_batch_size, dtype=np.int64)).reshape(-1))
 
     def rank_slice(self, step: int, *, rank: int, world_size: int) -> Indices:
         """The part of a step that one data-parallel rank trains. Shape: [globalBatchSize / worldSize]."""
@@ -89,8 +111,8 @@ class DataOrder:
         return self.indices(step)[rank * per_rank : (rank + 1) * per_rank]
 
     def epoch(self, step: int) -> float:
-        """Epochs passed when `step` optimizer steps are done."""
-        return step * self.global_batch_size / self.epoch_size
+        """Epochs passed when `step` optimizer steps are done; data that is left out has passed, too."""
+        return self.data_step(step) * self.global_batch_size / self.epoch_size
 
     def samples(self, positions: Indices) -> Indices:
         """Sample numbers at absolute positions of the endless stream."""

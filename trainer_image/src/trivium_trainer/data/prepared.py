@@ -4,6 +4,7 @@
 data itself lies in `<runs>/<namespace>/prepared/<key>/` and may be shared with other runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from trivium_trainer import layout
-from trivium_trainer.config import Block, RunConfig
+from trivium_trainer.config import Block, RunConfig, SkipWindow
 from trivium_trainer.data.examples import Examples, Layout
 from trivium_trainer.data.mixture import epoch_draws, weights_of
 from trivium_trainer.data.order import DataOrder
@@ -120,10 +121,14 @@ class Prepared:
         """What `collate` takes: maxLength where rows are packed, None where they are padded to the longest."""
         return self.inspection.max_length if self.inspection.packing else None
 
-    def order(self, *, global_batch_size: int, seed: int) -> DataOrder:
+    def order(self, *, global_batch_size: int, seed: int, skips: Sequence[SkipWindow] = ()) -> DataOrder:
         """The order of training over these sequences."""
         return DataOrder(
-            sizes=self.train.source_sizes, draws=self.train_draws, global_batch_size=global_batch_size, seed=seed
+            sizes=self.train.source_sizes,
+            draws=self.train_draws,
+            global_batch_size=global_batch_size,
+            seed=seed,
+            skips=skips,
         )
 
 

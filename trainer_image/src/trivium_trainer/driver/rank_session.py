@@ -3,9 +3,9 @@
 import logging
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from trivium_trainer.checkpoint.inventory import read_skips, standing_steps
 from trivium_trainer.config import RunConfig
 from trivium_trainer.driver.client import ProgressClient
 from trivium_trainer.driver.environment import describe_environment
@@ -14,7 +14,7 @@ from trivium_trainer.driver.report_file import ReportFile
 from trivium_trainer.driver.reporter import Reporter
 from trivium_trainer.driver.state import RunState
 from trivium_trainer.driver.watchdog import OnHang, Watchdog, end_hung_process
-from trivium_trainer.layout import MARKER, StageDirectory
+from trivium_trainer.layout import StageDirectory
 from trivium_trainer.progress import Activity
 from trivium_trainer.report_data import Line, RunLine
 
@@ -49,6 +49,7 @@ class RankSession:
             total_steps=total_steps,
             restarts=restarts,
             world_size=world_size,
+            checkpoints=standing_steps(attempt.stage.checkpoints, config.skips),
         )
         self._reporter: Reporter | None = None
         self._report_file: ReportFile | None = None
@@ -97,16 +98,11 @@ def build_run_line(config: RunConfig, stage: StageDirectory, *, world_size: int)
         recipe=config.recipe,
         config=_without_secret_paths(raw_config),
         world_size=world_size,
-        resumed_from_step=newest_complete_step(stage.checkpoints),
+        resumed_from_step=max(standing_steps(stage.checkpoints, config.skips), default=0),
+        skips=list(read_skips(stage.checkpoints, config.skips)),
         environment=describe_environment(device=_device(config)),
         lineage=raw_config["lineage"],
     )
-
-
-def newest_complete_step(checkpoints: Path) -> int:
-    """The step of the newest checkpoint with a marker; 0 if there is none."""
-    steps = [int(marker.parent.name.removeprefix("step-")) for marker in checkpoints.glob(f"step-*/{MARKER}")]
-    return max(steps, default=0)
 
 
 def _device(config: RunConfig) -> str:

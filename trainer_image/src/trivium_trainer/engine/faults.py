@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from trivium_trainer.failure import FailureClass, TrainingError
+from trivium_trainer.failure import DivergedError, FailureClass, TrainingError
 
 # torch raises a plain RuntimeError where the CPU's allocator fails; the text is the only mark (torch 2.13).
 CPU_ALLOCATOR_MARKS = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
@@ -25,17 +25,22 @@ def named_memory_errors(*, micro_batch_size: int) -> Iterator[None]:
         raise
 
 
-def check_finite(*, step: int, loss: float, grad_norm: float | None) -> None:
-    """Stop at the first number that is none: every later step would only spread it. Raises Diverged."""
+def check_finite(*, step: int, data_step: int, loss: float, grad_norm: float | None) -> None:
+    """Stop at the first number that is none: every later step would only spread it. Raises DivergedError.
+
+    `step` and `data_step` are counted from 1; a rollback leaves the data step out.
+    """
     name, value = ("loss", loss) if not math.isfinite(loss) else ("gradient norm", grad_norm)
     if value is None or math.isfinite(value):
         return
     what = "NaN" if math.isnan(value) else "infinite"
-    raise TrainingError(
-        FailureClass.DIVERGED,
+    place = f"step {step}" if step == data_step else f"step {step} (data step {data_step})"
+    raise DivergedError(
         "LossIsNaN" if name == "loss" and math.isnan(value) else "NumbersOverflow",
-        f"The {name} became {what} at step {step}.",
+        f"The {name} became {what} at {place}.",
         remedy="Lower optimization.learningRate, raise warmupFraction, or set gradientClip to 1.0.",
+        step=step,
+        data_step=data_step,
     )
 
 

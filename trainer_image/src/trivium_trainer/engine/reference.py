@@ -96,14 +96,15 @@ def reference_digest(run: Run) -> str:
     """Key of the file: the reference is the job's own starting point, so model, data and precision say it all."""
     from trivium_trainer.checkpoint.resume import data_digest, model_digest  # noqa: PLC0415  resume imports the loop
 
-    text = "\n".join([data_digest(run), model_digest(run), run.config.model.dtype, str(run.optimization.total_steps)])
+    parts = [data_digest(run), model_digest(run), run.config.model.dtype, str(run.optimization.total_steps)]
+    # Data that is left out moves other pairs into the run.
+    text = "\n".join([*parts, *(window.model_dump_json() for window in run.skips)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _wanted(run: Run) -> dict[Split, Indices]:
     """Pairs that this run will ask for, by split."""
-    steps = run.optimization.total_steps * run.optimization.global_batch_size
-    wanted: dict[Split, Indices] = {None: np.unique(run.order.samples(np.arange(steps, dtype=np.int64)))}
+    wanted: dict[Split, Indices] = {None: np.unique(run.order.first_steps(run.optimization.total_steps))}
     for name, examples in run.prepared.evaluation.items():
         wanted[name] = evaluated_indices(examples, max_samples=run.config.evaluation.max_samples)
     return wanted

@@ -4,7 +4,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from trivium_trainer.config import Optimization, Parallelism, RunConfig, WorldSize
+from trivium_trainer.checkpoint.inventory import read_skips
+from trivium_trainer.config import Optimization, Parallelism, RunConfig, SkipWindow, WorldSize
 from trivium_trainer.data.order import DataOrder
 from trivium_trainer.data.prepared import Prepared, open_prepared
 from trivium_trainer.engine.deepspeed_config import EngineSettings
@@ -26,6 +27,8 @@ class Run:
     prepared: Prepared
     size: WorldSize
     order: DataOrder
+    skips: tuple[SkipWindow, ...]
+    """Data that is left out, in the order's own terms; see checkpoint/rollback.py."""
 
     @property
     def optimization(self) -> Optimization:
@@ -76,6 +79,8 @@ def open_run(config: RunConfig, session: Session) -> Run:
     stage = run_directory(config).stage("train")
     _check_shared(stage, ranks)
     prepared = open_prepared(config)
+    skips = ranks.broadcast(read_skips(stage.checkpoints, config.skips) if ranks.is_first else None)
+    optimization = config.optimization
     return Run(
         config=config,
         session=session,
@@ -83,7 +88,8 @@ def open_run(config: RunConfig, session: Session) -> Run:
         stage=stage,
         prepared=prepared,
         size=size_for(config.parallelism, world_size=session.world_size),
-        order=prepared.order(global_batch_size=config.optimization.global_batch_size, seed=config.optimization.seed),
+        order=prepared.order(global_batch_size=optimization.global_batch_size, seed=optimization.seed, skips=skips),
+        skips=skips,
     )
 
 

@@ -60,7 +60,7 @@ def train_step(run: Run, engine: Any, objective: Objective, *, step: int, overdu
     loss, *metrics, stop, save = run.ranks.sum(sums).tolist()
     norm = engine.get_global_grad_norm() if grad_norm is None else grad_norm
     grad_norm = None if norm is None else float(norm)
-    check_finite(step=step + 1, loss=loss, grad_norm=grad_norm)
+    check_finite(step=step + 1, data_step=run.order.data_step(step + 1), loss=loss, grad_norm=grad_norm)
     return StepResult(
         loss=loss,
         metrics=dict(zip(objective.metric_names, metrics, strict=True)),

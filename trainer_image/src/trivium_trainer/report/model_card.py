@@ -6,6 +6,7 @@ other people's text: they stand in code spans, where Markdown knows no markup.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trivium_trainer.config import DataSource, RunConfig, Source
+from trivium_trainer.config import DataSource, RunConfig, SkipWindow, Source
 from trivium_trainer.layout import StageDirectory
 from trivium_trainer.progress import Inspection
 from trivium_trainer.report.cards import SMALL_MODEL_PARAMETERS
 from trivium_trainer.report.data_table import DERIVED_DATA, DERIVED_PREFERENCES
 from trivium_trainer.report.reading import clean, load_stage
 from trivium_trainer.report.summary import HeldOut, compare_evaluations
-from trivium_trainer.report.wording import count, figure, perplexity
+from trivium_trainer.report.wording import count, describe_skip, figure, perplexity
 
 METHODS = {
     "pretrain": "pre-trained to predict the next token",
@@ -42,8 +43,13 @@ class CardSource:
     derived: bool
 
 
-def render_model_card(config: RunConfig, report_data: Path, inspection: Inspection) -> str:
-    """The model card of a finished training stage. `report_data`: its `<stage>/report/data.jsonl`; may lack lines."""
+def render_model_card(
+    config: RunConfig, report_data: Path, inspection: Inspection, *, skips: Sequence[SkipWindow] = ()
+) -> str:
+    """The model card of a finished training stage. `report_data`: its `<stage>/report/data.jsonl`; may lack lines.
+
+    `skips`: data that was left out because training diverged on it.
+    """
     # report_data is <stage>/report/data.jsonl, see layout.StageDirectory.
     stage = load_stage(StageDirectory(report_data.parent.parent))
     held_out = compare_evaluations(stage.evaluations)
@@ -65,6 +71,7 @@ def render_model_card(config: RunConfig, report_data: Path, inspection: Inspecti
             trained_tokens=stage.steps[-1].tokens if stage.steps else None,
             is_small=inspection.parameters < SMALL_MODEL_PARAMETERS,
             restarts=stage.restarts,
+            skips=[describe_skip(window) for window in skips],
         )
     )
 

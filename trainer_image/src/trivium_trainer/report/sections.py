@@ -16,7 +16,17 @@ from trivium_trainer.report.samples import shorten
 from trivium_trainer.report.series import Points
 from trivium_trainer.report.summary import HeldOut, summarize_run
 from trivium_trainer.report.timeline import Timeline, build_timeline
-from trivium_trainer.report.wording import change, count, duration, figure, moment, perplexity, plural, size
+from trivium_trainer.report.wording import (
+    change,
+    count,
+    describe_skip,
+    duration,
+    figure,
+    moment,
+    perplexity,
+    plural,
+    size,
+)
 
 MAX_CONFIG_CHARACTERS = 60_000
 MAX_CHECKPOINT_ROWS = 60
@@ -56,6 +66,8 @@ class JobSection:
     card: Card
     curves: tuple[Drawing, ...]
     diverged: str
+    skipped: tuple[str, ...]
+    """Data that was left out after a rollback."""
     evaluations: tuple[EvaluationRow, ...]
     during: tuple[DuringPrompt, ...]
     timeline: Timeline | None
@@ -83,6 +95,7 @@ def build_section(report: RunReport, card: Card, *, max_points: int) -> JobSecti
         card=card,
         curves=tuple(drawing for drawing in drawings if drawing is not None),
         diverged=_diverged(stage) if stage else "",
+        skipped=tuple(describe_skip(window) for window in stage.run.skips) if stage and stage.run else (),
         evaluations=tuple(row for held_out in summarize_run(report).held_out for row in _evaluation_rows(held_out)),
         during=_during(stage) if stage else (),
         timeline=build_timeline(report, key=f"{key}-timeline"),

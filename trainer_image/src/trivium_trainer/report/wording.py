@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+from trivium_trainer.config import SkipWindow
+
 THIN = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -113,6 +115,14 @@ def change(before: float | None, after: float | None) -> str:
 def plural(number: int, noun: str) -> str:
     """1 restart · 3 restarts"""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def describe_skip(window: SkipWindow) -> str:
+    """Data steps 51 to 100, going on from the checkpoint of step 40"""
+    last = window.data_step + window.steps - 1
+    which = f"data step {last:,}" if window.steps == 1 else f"data steps {window.data_step:,} to {last:,}"
+    start = f"the checkpoint of step {window.rollback_to:,}" if window.rollback_to else "the beginning"
+    return f"{which}, going on from {start}"
 
 
 def _significant(value: float, digits: int) -> str:
