@@ -22,7 +22,7 @@ class SizePlan(StatusBlock):
 
 
 class MemoryPlan(StatusBlock):
-    """Memory of one GPU (on CPU: of one worker) at the largest world size, in bytes."""
+    """Memory of one GPU (on CPU: of one worker) at the world size that needs most, in bytes."""
 
     needed: Count
     """Bytes that training will need."""
@@ -82,6 +82,8 @@ class Plan(StatusBlock):
     """The claim of the run directory, from the job or its profile."""
     workers: Count = 1
     """Worker pods."""
+    min_workers: Count = 0
+    """Fewest worker pods that training goes on with; 0: all are needed."""
     gpus_per_worker: Count = 0
     """GPUs of each worker; 0 on CPU."""
     gpus: Count = 0
@@ -113,7 +115,7 @@ class Plan(StatusBlock):
     total_steps: Count = 0
     """Optimizer steps in all; 0 while it depends on what prepare will see."""
     sizes: Annotated[tuple[SizePlan, ...], Field(max_length=64)] = ()
-    """How the global batch is cut, by world size."""
+    """How the global batch is cut, for every allowed world size from the smallest; attempts start with the last."""
     memory_per_gpu: MemoryPlan | None = Field(default=None, alias="memoryPerGPU")
     """What one GPU will need."""
     flops_per_step: Estimate | None = None

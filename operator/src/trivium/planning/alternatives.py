@@ -1,108 +1,166 @@
-"""The nearest plans that do fit: each is tried, then said as the YAML to change."""
+"""Other plans for the same job: for one that does not fit the nearest that do, for one that fits what else it could be.
+
+Each is an edit of the manifest that was applied, checked by the API's rules and planned; none is a guess.
+"""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
-from trivium.planning.fit import FitRequest, find_fit
-from trivium.planning.parameters import count_adapter
+from trivium.api import Job, PretrainJob
+from trivium.api.inspection import Inspection
+from trivium.api.plan_status import Plan
+from trivium.planning.edits import Edit, apply_edit
+from trivium.planning.refusal import DoesNotFitError, PlanError
+from trivium.planning.train_plan import PlanInput, plan_training
 
 _SHORTEST_LENGTH = 256
 _MOST_DOUBLINGS = 6
-_ADAPTER_RANK = 16
+_ADAPTER: dict[str, Any] = {"lora": {"rank": 16}}
+_ADAPTER_REMARK = "to train an adapter instead of all weights"
 
 
-def ways_to_fit(request: FitRequest, *, workers: int, may_use_adapter: bool) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """An edit and the plan that it gives."""
+
+    edit: Edit
+    plan: Plan
+
+
+def ways_out(given: PlanInput, error: DoesNotFitError) -> tuple[str, ...]:
     """Sentences for a refusal, the smallest change of the job's meaning first; empty if nothing was found."""
+    fitting = alternatives_to_refusal(given, workers=error.workers)
+    return tuple(one.edit.sentence for one in fitting)
+
+
+def alternatives_to_refusal(given: PlanInput, *, workers: int) -> tuple[Alternative, ...]:
+    """The nearest plans that fit: single changes, or two at once where no single one is enough."""
     single = (
-        *_smaller_micro_batch(request),
-        *_other_choices(request),
-        *_offload(request),
-        *_more_workers(request, workers=workers),
-        *_shorter(request),
-        *(_adapter(request) if may_use_adapter else ()),
+        *_first_that_fits(given, _free_micro_batch(given)),
+        *_first_that_fits(given, _checkpointing(given.job)),
+        *_first_that_fits(given, _higher_stages(given)),
+        *_first_that_fits(given, _offloads(given)),
+        *_first_that_fits(given, _fixed_size(given, workers=workers)),
+        *_first_that_fits(given, _more_workers(given, workers=workers)),
+        *_first_that_fits(given, _shorter(given.job)),
+        *_first_that_fits(given, _adapters(given)),
     )
-    return single or tuple(_more_workers_and_shorter(request, workers=workers))
+    if single:
+        return single
+    both = (more + less for more in _more_workers(given, workers=workers) for less in _shorter(given.job))
+    adapted = (adapter + less for adapter in _adapters(given) for less in _shorter(given.job))
+    return (*_first_that_fits(given, both), *_first_that_fits(given, adapted))
 
 
-def _smaller_micro_batch(request: FitRequest) -> Iterator[str]:
-    if request.micro_batch is not None and (fit := find_fit(replace(request, micro_batch=None))) is not None:
-        yield f"Set optimization.microBatchSize: {fit.cuts[0].micro_batch}, or auto."
+def alternatives_to_plan(given: PlanInput, *, plan: Plan) -> tuple[Alternative, ...]:
+    """What a person may weigh against a plan that fits: other sizes, less memory, an adapter."""
+    halves = [Edit(values=(("compute.workers", plan.workers // 2),))] if plan.workers % 2 == 0 else []
+    edits = (
+        halves,
+        _more_workers(given, workers=plan.workers),
+        _offloads(given),
+        _adapters(given),
+        _precomputed_reference(given.job),
+    )
+    return tuple(found for some in edits for found in _first_that_fits(given, iter(some)))
 
 
-def _other_choices(request: FitRequest) -> Iterator[str]:
-    """What the job has fixed by itself and could leave to us."""
-    if request.checkpointing == (False,) and find_fit(replace(request, checkpointing=(True,))) is not None:
-        yield "Set parallelism.gradientCheckpointing: enabled."
-    if len(request.zero_stages) == 1 and request.zero_stages[0] < 3 and not request.work.quantized:
-        stage = request.zero_stages[0]
-        for higher in range(stage + 1, 4):
-            if find_fit(replace(request, zero_stages=(higher,))) is not None:
-                yield f"Set parallelism.zeroStage: {higher}."
-                return
+def try_edit(given: PlanInput, edit: Edit) -> Alternative | None:
+    """The plan after an edit; None if the API or the planner refuses it."""
+    job = apply_edit(given.job, edit)
+    if job is None:
+        return None
+    changed = replace(given, job=job, workers=None, inspection=_shortened(given.inspection, job=job))
+    try:
+        return Alternative(edit=edit, plan=plan_training(changed))
+    except PlanError:
+        return None
 
 
-def _offload(request: FitRequest) -> Iterator[str]:
-    if request.work.offload != "none" or not request.work.gpu:
+def _first_that_fits(given: PlanInput, edits: Iterator[Edit]) -> Iterator[Alternative]:
+    for edit in edits:
+        found = try_edit(given, edit)
+        if found is not None:
+            yield found
+            return
+
+
+def _shortened(inspection: Inspection | None, *, job: Job) -> Inspection | None:
+    """The inspection as far as a shorter maxLength changes it: packed rows become more, others shorter."""
+    length = job.spec.data.max_length
+    if inspection is None or inspection.max_length <= length:
+        return inspection
+    changes: dict[str, Any] = {"max_length": length}
+    if inspection.packing:
+        changes["train_sequences"] = -(-inspection.train_sequences * inspection.max_length // length)
+    return inspection.model_copy(update=changes)
+
+
+def _free_micro_batch(given: PlanInput) -> Iterator[Edit]:
+    if given.job.spec.optimization.micro_batch_size == "auto":
         return
-    offloaded = replace(
-        request,
-        work=replace(request.work, offload="optimizer"),
-        zero_stages=tuple(stage for stage in request.zero_stages if stage > 0),
-    )
-    if offloaded.zero_stages and find_fit(offloaded) is not None:
-        yield "Set parallelism.offload: optimizer, which is slower."
+    free = try_edit(given, Edit(values=(("optimization.microBatchSize", "auto"),)))
+    if free is not None and free.plan.sizes:
+        # As a number, because a person who wrote a number wants one.
+        micro = min(size.micro_batch_size for size in free.plan.sizes)
+        yield Edit(values=(("optimization.microBatchSize", micro),))
+        yield free.edit
 
 
-def _more_workers(request: FitRequest, *, workers: int) -> Iterator[str]:
-    for times in _times_more_workers(request):
-        if find_fit(_enlarged(request, times=times)) is not None:
-            yield f"Set compute.workers: {workers * times}."
-            return
+def _checkpointing(job: Job) -> Iterator[Edit]:
+    if job.spec.parallelism.gradient_checkpointing == "disabled":
+        yield Edit(values=(("parallelism.gradientCheckpointing", "enabled"),))
 
 
-def _shorter(request: FitRequest) -> Iterator[str]:
-    for length in _shorter_lengths(request):
-        if find_fit(_shortened(request, length=length)) is not None:
-            yield f"Set data.maxLength: {length}."
-            return
+def _higher_stages(given: PlanInput) -> Iterator[Edit]:
+    stage = given.job.spec.parallelism.zero_stage
+    if stage != "auto" and given.previous is None:
+        for higher in range(stage + 1, 4):
+            yield Edit(values=(("parallelism.zeroStage", higher),))
 
 
-def _more_workers_and_shorter(request: FitRequest, *, workers: int) -> Iterator[str]:
-    """Two changes, where no single one is enough: the fewest workers first."""
-    for times in _times_more_workers(request):
-        for length in _shorter_lengths(request):
-            if find_fit(_enlarged(_shortened(request, length=length), times=times)) is not None:
-                yield f"Set compute.workers: {workers * times} and data.maxLength: {length}."
-                return
+def _offloads(given: PlanInput) -> Iterator[Edit]:
+    if given.profile.spec.gpu is not None and given.job.spec.parallelism.offload == "none":
+        yield Edit(values=(("parallelism.offload", "optimizer"),), remark="which is slower")
+        yield Edit(values=(("parallelism.offload", "parameters"),), remark="which is much slower")
 
 
-def _times_more_workers(request: FitRequest) -> Iterator[int]:
+def _fixed_size(given: PlanInput, *, workers: int) -> Iterator[Edit]:
+    """Of an elastic job the smallest size is the one that has to fit."""
+    fewest = given.job.spec.compute.min_workers
+    if fewest is not None:
+        for higher in range(fewest + 1, workers + 1):
+            yield Edit(values=(("compute.minWorkers", higher),))
+
+
+def _more_workers(given: PlanInput, *, workers: int) -> Iterator[Edit]:
+    elastic = given.job.spec.compute.min_workers is not None
     for power in range(1, _MOST_DOUBLINGS + 1):
-        worlds = _enlarged(request, times=2**power).world_sizes
-        if all(request.global_batch % (world * (request.micro_batch or 1)) == 0 for world in worlds):
-            yield 2**power
+        count = workers * 2**power
+        fixed = (("compute.minWorkers", count),) if elastic else ()
+        yield Edit(values=(("compute.workers", count), *fixed))
 
 
-def _enlarged(request: FitRequest, *, times: int) -> FitRequest:
-    return replace(request, world_sizes=tuple(world * times for world in request.world_sizes))
-
-
-def _shorter_lengths(request: FitRequest) -> Iterator[int]:
-    length = request.work.max_length // 2
+def _shorter(job: Job) -> Iterator[Edit]:
+    length = job.spec.data.max_length // 2
     while length >= _SHORTEST_LENGTH:
-        yield length
+        yield Edit(values=(("data.maxLength", length),))
         length //= 2
 
 
-def _shortened(request: FitRequest, *, length: int) -> FitRequest:
-    return replace(request, work=replace(request.work, max_length=length))
-
-
-def _adapter(request: FitRequest) -> Iterator[str]:
-    work = request.work
-    if work.adapter_rank or work.architecture is None or work.architecture.experts:
+def _adapters(given: PlanInput) -> Iterator[Edit]:
+    """LoRA, then QLoRA; for pre-training from scratch neither makes sense."""
+    job = given.job
+    if isinstance(job, PretrainJob) and job.spec.model.architecture is not None:
         return
-    trainable = count_adapter(work.architecture, rank=_ADAPTER_RANK, target_modules="all-linear")
-    adapted = replace(work, trainable=trainable, adapter_rank=_ADAPTER_RANK, reference_copy=False)
-    if find_fit(replace(request, work=adapted)) is not None:
-        yield f"Add adapter: {{lora: {{rank: {_ADAPTER_RANK}}}}} to train an adapter instead of all weights."
+    if job.spec.adapter is None:
+        yield Edit(values=(("adapter", _ADAPTER),), remark=_ADAPTER_REMARK)
+        yield Edit(values=(("adapter", {**_ADAPTER, "quantization": "nf4"}),), remark=_ADAPTER_REMARK)
+    elif job.spec.adapter.quantization == "none":
+        yield Edit(values=(("adapter.quantization", "nf4"),), remark="to hold the frozen weights in 4 bits")
+
+
+def _precomputed_reference(job: Job) -> Iterator[Edit]:
+    if job.kind == "PreferenceJob" and job.spec.adapter is None:
+        yield Edit(values=(("method.dpo.reference", "precomputed"),))

@@ -1,50 +1,104 @@
-"""How long training takes, from FLOPs and the profile's peak. No peak, no estimate: a number from nowhere is a lie."""
+"""Time and cost of a stage: from FLOPs, the profile's peak, and an efficiency that is assumed or learned.
 
+No peak and nothing learned: no estimate. A number from nowhere would be a lie.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trivium.planning.architecture import Architecture
-from trivium.planning.parameters import ParameterCount
+from trivium.api import ComputeProfile
+from trivium.api.plan_status import Plan
+from trivium.planning.experience import FinishedStage, Learned, learn_speed, learn_start, ranks_of
+from trivium.planning.flops import TokenFlops
 
-# Share of the peak that dense training reaches on well-connected GPUs; published runs lie between 0.35 and 0.55.
-# A guess for any one cluster.
+# Share of the peak that dense training reaches on well-connected GPUs, as MFU without recomputation; published runs lie
+# between 0.35 and 0.55. A guess for any one cluster.
 EFFICIENCY = 0.4
+
+# From the decision of an attempt to its first step, without reading weights: pods, Ray, imports; on GPUs the pull of
+# the image, too, and kernels that are compiled. Guesses: nobody publishes this.
+_START_SECONDS = {True: 120.0, False: 30.0}
+# Bytes that one worker reads of a shared file system per second: a guess.
+READ_BYTES_PER_SECOND = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """Units: seconds of training without queueing, start and evaluation; GPU-hours; the platform's currency."""
+class Speed:
+    """What one rank does."""
 
-    seconds: float
-    gpu_hours: float
-    cost: float | None
+    flops_per_second: float
+    """Model FLOPs, as MFU counts them."""
+    efficiency: float | None
+    """The same as a share of the peak; None where the profile names none."""
+    source: str
 
 
-def flops_per_token(
-    architecture: Architecture,
-    parameters: ParameterCount,
+def predict_speed(
+    plan: Plan,
     *,
-    max_length: int,
+    kind: str,
     adapter: bool,
-    checkpointing: bool,
-    live_reference: bool,
-) -> float:
-    """FLOPs that training spends on one token of input.
-
-    Forward 2, backward 4 per weight that the token passes, and 12·layers·hidden·length for attention (facts: the MFU
-    formula of PaLM, arXiv 2204.02311, appendix B). Frozen weights need no gradient of their own: backward 2.
-    """
-    forward = 2 * parameters.active + 4 * architecture.num_layers * architecture.hidden_size * max_length
-    passes = 1 + (1 if adapter else 2) + (1 if checkpointing else 0) + (1 if live_reference else 0)
-    return float(forward * passes)
-
-
-def estimate_run(
-    *, flops: float, gpus: int, peak_tflops: float | None, price_per_gpu_hour: float | None
-) -> Estimate | None:
-    """Time and cost of `flops` in all; None where the profile names no peak."""
-    if peak_tflops is None or gpus == 0:
+    flops: TokenFlops,
+    peak_flops: float | None,
+    finished: Sequence[FinishedStage],
+) -> Speed | None:
+    """Learned from finished jobs of the shape, else assumed; None where neither is possible."""
+    learned = learn_speed(finished, plan=plan, kind=kind, adapter=adapter)
+    if learned is not None and (peak_flops is None or learned.value <= peak_flops):
+        return _learned_speed(learned, peak_flops=peak_flops)
+    if peak_flops is None:
         return None
-    seconds = flops / (gpus * peak_tflops * 1e12 * EFFICIENCY)
-    hours = seconds * gpus / 3600
-    cost = None if price_per_gpu_hour is None else hours * price_per_gpu_hour
-    return Estimate(seconds=seconds, gpu_hours=hours, cost=cost)
+    # Recomputed activations are work that MFU does not count.
+    efficiency = EFFICIENCY * flops.model / (flops.model + flops.recomputed)
+    less = f", less {1 - efficiency / EFFICIENCY:.0%} for recomputed activations" if flops.recomputed else ""
+    source = f"assumed: {EFFICIENCY:.0%} of the peak{less}; published runs reach 35 to 55 %"
+    return Speed(flops_per_second=efficiency * peak_flops, efficiency=efficiency, source=source)
+
+
+def _learned_speed(learned: Learned, *, peak_flops: float | None) -> Speed:
+    if peak_flops is None:
+        spread = f"{learned.lowest / 1e9:.3g} to {learned.highest / 1e9:.3g} GFLOPS a worker"
+        return Speed(flops_per_second=learned.value, efficiency=None, source=f"{learned.source}: {spread}")
+    spread = f"{learned.lowest / peak_flops:.1%} to {learned.highest / peak_flops:.1%} of the peak"
+    source = f"{learned.source}: {spread}"
+    return Speed(flops_per_second=learned.value, efficiency=learned.value / peak_flops, source=source)
+
+
+def predict_start(plan: Plan, *, weight_bytes: int, finished: Sequence[FinishedStage]) -> tuple[float, str]:
+    """(seconds, where they come from) from an attempt's decision to its first step, without queueing."""
+    learned = learn_start(finished, plan=plan)
+    if learned is not None:
+        return learned.value, f"{learned.source}: {learned.lowest:.0f} to {learned.highest:.0f} s"
+    fixed = _START_SECONDS[plan.gpus > 0]
+    seconds = fixed + weight_bytes / READ_BYTES_PER_SECOND
+    return seconds, f"assumed: {fixed:.0f} s for pods, Ray and imports, and 1 GB of weights a second"
+
+
+def peak_flops_of(profile: ComputeProfile, *, precision: str) -> float | None:
+    """FLOPs per second of one GPU at this precision, None where the profile does not say."""
+    if profile.spec.gpu is None:
+        return None
+    peak: float | None = getattr(profile.spec.gpu.peak_tflops, precision)
+    return None if peak is None else peak * 1e12
+
+
+def estimate_fields(
+    plan: Plan, *, speed: Speed | None, start: tuple[float, str], price_per_gpu_hour: float | None
+) -> dict[str, object]:
+    """The plan's fields about time and cost. `plan` has its sizes, flops_per_step and total_steps."""
+    fields: dict[str, object] = {"start_seconds": round(start[0], 1), "start_source": start[1]}
+    if speed is None or not plan.flops_per_step:
+        return fields
+    fields |= {
+        "efficiency": None if speed.efficiency is None else round(speed.efficiency, 4),
+        "efficiency_source": speed.source,
+    }
+    if not plan.total_steps:
+        return fields
+    seconds = plan.flops_per_step * plan.total_steps / (speed.flops_per_second * ranks_of(plan))
+    fields["estimated_seconds"] = round(seconds, 1)
+    if plan.gpus:
+        hours = (seconds + start[0]) * plan.gpus / 3600
+        fields["estimated_gpu_hours"] = round(hours, 3)
+        fields["estimated_cost"] = None if price_per_gpu_hour is None else round(hours * price_per_gpu_hour, 2)
+    return fields

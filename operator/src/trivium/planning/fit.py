@@ -45,13 +45,26 @@ class Fit:
     cuts: tuple[BatchCut, ...]
     """One for each number of ranks, in the request's order."""
     memory: MemoryBreakdown
-    """At the largest number of ranks."""
+    """At the number of ranks that needs most: of an elastic run usually the smallest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One choice that was weighed, for those who ask why."""
+
+    zero_stage: int
+    checkpointing: bool
+    micro_batch: int
+    """At the largest number of ranks; of one that does not fit, the smallest that was tried."""
+    memory: MemoryBreakdown
+    fits: bool
+    busy: bool
+    """Whether the micro-batch keeps the device busy."""
 
 
 def find_fit(request: FitRequest) -> Fit | None:
     """The best choice, None if nothing fits."""
-    per_rank = request.global_batch // request.world_sizes[-1]
-    busy = min(per_rank, ceil(_BUSY_TOKENS[request.work.gpu] / _tokens_per_sample(request.work)))
+    busy = _busy_micro_batch(request)
     best: Fit | None = None
     for fit in _fits(request):
         if fit.cuts[-1].micro_batch >= busy or request.micro_batch is not None:
@@ -59,6 +72,35 @@ def find_fit(request: FitRequest) -> Fit | None:
         if best is None or fit.cuts[-1].micro_batch > best.cuts[-1].micro_batch:
             best = fit
     return best
+
+
+def weigh_choices(request: FitRequest) -> tuple[Candidate, ...]:
+    """Every choice that was open, in the order of preference, each at its largest micro-batch."""
+    busy = _busy_micro_batch(request)
+    return tuple(
+        _weigh(request, stage=stage, ckpt=ckpt, busy=busy)
+        for stage in request.zero_stages
+        for ckpt in request.checkpointing
+    )
+
+
+def _weigh(request: FitRequest, *, stage: int, ckpt: bool, busy: int) -> Candidate:
+    fit = _fit_of(request, stage=stage, ckpt=ckpt)
+    micro = fit.cuts[-1].micro_batch if fit else request.micro_batch or 1
+    memory = _memory(request, stage=stage, world=request.world_sizes[0], micro=micro, ckpt=ckpt)
+    return Candidate(
+        zero_stage=stage,
+        checkpointing=ckpt,
+        micro_batch=micro,
+        memory=fit.memory if fit else memory,
+        fits=fit is not None,
+        busy=micro >= busy,
+    )
+
+
+def _busy_micro_batch(request: FitRequest) -> int:
+    per_rank = request.global_batch // request.world_sizes[-1]
+    return min(per_rank, ceil(_BUSY_TOKENS[request.work.gpu] / _tokens_per_sample(request.work)))
 
 
 def smallest_need(request: FitRequest) -> tuple[int, MemoryBreakdown]:
@@ -74,12 +116,19 @@ def smallest_need(request: FitRequest) -> tuple[int, MemoryBreakdown]:
 def _fits(request: FitRequest) -> Iterator[Fit]:
     for stage in request.zero_stages:
         for ckpt in request.checkpointing:
-            cuts = tuple(_largest_cut(request, stage=stage, world=world, ckpt=ckpt) for world in request.world_sizes)
-            fitting = tuple(cut for cut in cuts if cut is not None)
-            if len(fitting) == len(cuts):
-                micro = fitting[-1].micro_batch
-                memory = _memory(request, stage=stage, world=request.world_sizes[-1], micro=micro, ckpt=ckpt)
-                yield Fit(zero_stage=stage, checkpointing=ckpt, cuts=fitting, memory=memory)
+            fit = _fit_of(request, stage=stage, ckpt=ckpt)
+            if fit is not None:
+                yield fit
+
+
+def _fit_of(request: FitRequest, *, stage: int, ckpt: bool) -> Fit | None:
+    """One choice at every allowed number of ranks, each with its largest micro-batch; None if one does not fit."""
+    cuts = tuple(_largest_cut(request, stage=stage, world=world, ckpt=ckpt) for world in request.world_sizes)
+    fitting = tuple(cut for cut in cuts if cut is not None)
+    if len(fitting) < len(cuts):
+        return None
+    needs = (_memory(request, stage=stage, world=cut.world_size, micro=cut.micro_batch, ckpt=ckpt) for cut in fitting)
+    return Fit(zero_stage=stage, checkpointing=ckpt, cuts=fitting, memory=max(needs, key=lambda need: need.total))
 
 
 def _largest_cut(request: FitRequest, *, stage: int, world: int, ckpt: bool) -> BatchCut | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trivium.api import ComputeProfile, Job, PretrainJob
+from trivium.planning.batch import allowed_world_sizes
 from trivium.planning.memory import CPU_FRAMEWORK_BYTES
 from trivium.planning.refusal import PlanError
 
@@ -12,6 +13,8 @@ class Machines:
     """The workers of one stage."""
 
     workers: int
+    min_workers: int
+    """Training goes on with this many when the others are lost; equal to `workers` where the job does not say."""
     gpus_per_worker: int
     """0 on CPU: one rank per worker then, else one rank per GPU."""
     device_bytes: int
@@ -27,11 +30,19 @@ class Machines:
     def world_size(self) -> int:
         return self.workers * self.ranks_per_worker
 
+    @property
+    def world_sizes(self) -> tuple[int, ...]:
+        """Every number of ranks that the run may have, from the smallest."""
+        return allowed_world_sizes(
+            min_workers=self.min_workers, workers=self.workers, ranks_per_worker=self.ranks_per_worker
+        )
+
 
 def training_machines(job: Job, *, profile: ComputeProfile, workers: int | None = None) -> Machines:
     """The workers of a training stage. `workers` overrides the job's number (a smaller machine, an edit)."""
     compute, gpu = job.spec.compute, profile.spec.gpu
     count = workers or compute.workers
+    fewest = min(count, compute.min_workers or count)
     pod_bytes = profile.spec.worker.memory.to_int()
     if gpu is None:
         if compute.gpus_per_worker is not None:
@@ -40,7 +51,9 @@ def training_machines(job: Job, *, profile: ComputeProfile, workers: int | None 
                 f"{compute.gpus_per_worker}, but profile {profile.metadata.name} has no GPUs",
                 "Remove gpusPerWorker, or choose a profile with GPUs.",
             )
-        return Machines(workers=count, gpus_per_worker=0, device_bytes=pod_bytes, host_bytes=pod_bytes)
+        return Machines(
+            workers=count, min_workers=fewest, gpus_per_worker=0, device_bytes=pod_bytes, host_bytes=pod_bytes
+        )
     gpus = compute.gpus_per_worker or gpu.per_node
     if gpus > gpu.per_node:
         raise PlanError(
@@ -49,7 +62,13 @@ def training_machines(job: Job, *, profile: ComputeProfile, workers: int | None 
             f"Set gpusPerWorker: {gpu.per_node} and raise workers.",
         )
     host = max(0, pod_bytes // gpus - CPU_FRAMEWORK_BYTES)
-    return Machines(workers=count, gpus_per_worker=gpus, device_bytes=gpu.memory.to_int(), host_bytes=host)
+    return Machines(
+        workers=count,
+        min_workers=fewest,
+        gpus_per_worker=gpus,
+        device_bytes=gpu.memory.to_int(),
+        host_bytes=host,
+    )
 
 
 def prepare_workers(job: Job) -> int:

@@ -2,7 +2,6 @@
 
 from trivium.api import ComputeProfile, Job
 from trivium.api.plan_status import Plan
-from trivium.planning.estimate import EFFICIENCY
 from trivium.planning.memory import GIB
 from trivium.planning.workload import has_live_reference
 
@@ -10,7 +9,7 @@ from trivium.planning.workload import has_live_reference
 def explain(plan: Plan, *, job: Job, profile: ComputeProfile) -> tuple[str, ...]:
     """Only what the job left to us, and what a reader would otherwise ask."""
     lines = [_provisional(plan), _fit(plan, job=job), _checkpointing(plan, job=job), _reference(job)]
-    lines += [_attention(plan, job=job, profile=profile), _estimate(plan, profile=profile)]
+    lines += [_attention(plan, job=job, profile=profile), _elastic(plan), _estimate(plan), _checkpoints(plan)]
     return tuple(line for line in lines if line is not None)
 
 
@@ -56,10 +55,22 @@ def _attention(plan: Plan, *, job: Job, profile: ComputeProfile) -> str | None:
     return f"Attention is {plan.attention}: profile {profile.metadata.name} names no feature flash-attention-2."
 
 
-def _estimate(plan: Plan, *, profile: ComputeProfile) -> str | None:
-    if plan.estimated_seconds is None:
+def _estimate(plan: Plan) -> str | None:
+    if not plan.efficiency_source:
+        return None
+    return f"The estimated time rests on an efficiency {plan.efficiency_source}."
+
+
+def _elastic(plan: Plan) -> str | None:
+    if not plan.min_workers:
         return None
     return (
-        f"The estimated time assumes {EFFICIENCY:.0%} of the peak that profile {profile.metadata.name} names; "
-        "nothing of it is measured."
+        f"Training goes on with {plan.min_workers} to {plan.workers} workers; the global batch is the same at each "
+        "size, and the memory shown is the largest of them."
     )
+
+
+def _checkpoints(plan: Plan) -> str | None:
+    if plan.checkpoint_seconds is None:
+        return None
+    return f"A checkpoint every {plan.checkpoint_seconds / 60:.0f} minutes: {plan.checkpoint_source}."

@@ -1,34 +1,60 @@
 """What a job will hold in memory, from its spec and from what `prepare` inspected."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from trivium.api import ComputeProfile, Job, PreferenceJob, PretrainJob
 from trivium.api.adapter import ALL_LINEAR
 from trivium.api.inspection import Inspection
+from trivium.api.model import PretrainModel
 from trivium.planning.architecture import Architecture, UnknownShapeError, read_architecture
 from trivium.planning.defaults import sequences_per_sample
 from trivium.planning.memory import Workload
 from trivium.planning.parameters import ParameterCount, count_adapter, count_parameters
 from trivium.planning.precision import Precision
+from trivium.planning.presets import PRESET_CONFIGS
 from trivium.planning.refusal import PlanError
 
 
-def known_architecture(job: Job, *, inspection: Inspection | None) -> Architecture | None:
-    """The inspected architecture, or the one that a job from scratch writes out; None if it is not known yet."""
+def known_architecture(
+    job: Job, *, inspection: Inspection | None, model_config: Mapping[str, Any] | None = None
+) -> Architecture | None:
+    """The inspected architecture, a config.json that somebody found, or what a job from scratch writes out; None if it
+    is not known yet.
+    """
     if inspection is not None:
         return _read(inspection.architecture, field="spec.model")
-    if isinstance(job, PretrainJob) and (written := job.spec.model.architecture) is not None and written.config:
-        config: dict[str, Any] = written.config.model_dump(by_alias=True)
-        tokenizer = job.spec.model.tokenizer
-        if "vocab_size" not in config and tokenizer is not None and tokenizer.train is not None:
-            config["vocab_size"] = tokenizer.train.vocab_size
-        # Sizes that are left out are transformers' defaults, which only prepare knows.
-        needed = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}
-        return _read(config, field="spec.model.architecture.config") if needed <= config.keys() else None
+    if model_config is not None:
+        return _read(model_config, field="spec.model")
+    if isinstance(job, PretrainJob) and job.spec.model.architecture is not None:
+        return _written_architecture(job.spec.model)
     return None
 
 
-def _read(config: dict[str, Any], *, field: str) -> Architecture:
+def _written_architecture(model: PretrainModel) -> Architecture | None:
+    """Of a model from scratch, as far as the job says it."""
+    written, tokenizer = model.architecture, model.tokenizer
+    assert written is not None
+    vocabulary = tokenizer.train.vocab_size if tokenizer is not None and tokenizer.train is not None else None
+    if written.preset is not None:
+        known = PRESET_CONFIGS.get(written.preset)
+        if known is None:
+            raise PlanError(
+                "spec.model.architecture.preset",
+                f"{written.preset} is not a preset",
+                f"Use one of {', '.join(PRESET_CONFIGS)}, or write architecture.config.",
+            )
+        return read_architecture({**known, "vocab_size": vocabulary or known["vocab_size"]})
+    assert written.config is not None
+    config: dict[str, Any] = written.config.model_dump(by_alias=True)
+    if "vocab_size" not in config and vocabulary is not None:
+        config["vocab_size"] = vocabulary
+    # Sizes that are left out are transformers' defaults, which only prepare knows.
+    needed = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}
+    return _read(config, field="spec.model.architecture.config") if needed <= config.keys() else None
+
+
+def _read(config: Mapping[str, Any], *, field: str) -> Architecture:
     try:
         return read_architecture(config)
     except UnknownShapeError as error:

@@ -1,0 +1,115 @@
+"""Elastic jobs: a cut of the batch for every number of workers, or a refusal whose ways out are accepted."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from trivium.api.plan_status import Plan
+from trivium.planning import Refusal, plan_stage
+
+
+def _train(job, profile, inspection):
+    return plan_stage(job, stage="train", profile=profile, inspection=inspection)
+
+
+def _sizes(plan):
+    return [(s.world_size, s.micro_batch_size, s.gradient_accumulation) for s in plan.sizes]
+
+
+def test_every_number_of_workers_between_the_bounds_has_its_cut(make_job, make_profile, make_inspection):
+    job = make_job("SFTJob", compute={"workers": 4, "minWorkers": 2}, optimization={"globalBatchSize": 192})
+    plan = _train(job, make_profile("h100"), make_inspection("8b"))
+    # 2, 3 and 4 workers with eight GPUs each.
+    assert [world for world, _, _ in _sizes(plan)] == [16, 24, 32]
+    assert [a * b * c for a, b, c in _sizes(plan)] == [192] * 3
+    assert plan.min_workers == 2
+    assert any("goes on with 2 to 4 workers" in note for note in plan.notes)
+
+
+def test_a_fixed_size_says_nothing_of_fewer_workers(make_job, make_profile, make_inspection):
+    for compute in ({"workers": 4}, {"workers": 4, "minWorkers": 4}):
+        plan = _train(make_job("SFTJob", compute=compute), make_profile("h100"), make_inspection("8b"))
+        assert plan.min_workers == 0
+        assert len(plan.sizes) == 1
+
+
+def test_the_memory_shown_is_that_of_the_hungriest_size(make_job, make_profile, make_inspection):
+    def needed(**compute):
+        job = make_job(
+            "SFTJob", compute={"gpusPerWorker": 8, **compute}, optimization={"globalBatchSize": 64, "microBatchSize": 1}
+        )
+        return _train(job, make_profile("h100", gpu={"memory": "141Gi"}), make_inspection("8b")).memory_per_gpu.needed
+
+    # The same ZeRO stage divides among fewer ranks: more for each.
+    assert needed(workers=2, minWorkers=1) == needed(workers=1) > needed(workers=2)
+
+
+def test_what_fits_only_at_full_size_is_refused_with_a_higher_minimum(make_job, make_profile, make_inspection):
+    spec = {"compute": {"workers": 4, "minWorkers": 1, "gpusPerWorker": 2}, "optimization": {"globalBatchSize": 192}}
+    refusal = _train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b"))
+    assert isinstance(refusal, Refusal)
+    way = next(way for way in refusal.ways_out if "minWorkers" in way)
+    fewest = int(re.search(r"compute\.minWorkers: (\d+)", way).group(1))
+    assert 1 < fewest <= 4
+    spec["compute"]["minWorkers"] = fewest
+    assert isinstance(_train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b")), Plan)
+    spec["compute"]["minWorkers"] = fewest - 1
+    assert isinstance(_train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b")), Refusal)
+
+
+@given(
+    workers=st.integers(1, 12),
+    fewest=st.integers(1, 12),
+    gpus=st.sampled_from([1, 2, 8]),
+    batch=st.integers(1, 40),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_batch_is_exact_at_every_size_or_its_refusal_names_what_is(
+    make_job, make_profile, make_inspection, workers, fewest, gpus, batch
+):
+    assume(fewest <= workers)
+    profile, inspection = make_profile("h100"), make_inspection("tiny")
+    batch = batch * workers * gpus  # the API's own rule asks for this much
+
+    def plan(minimum, size):
+        job = make_job(
+            "SFTJob",
+            compute={"workers": workers, "minWorkers": minimum, "gpusPerWorker": gpus},
+            optimization={"globalBatchSize": size},
+        )
+        return _train(job, profile, inspection)
+
+    planned = plan(fewest, batch)
+    if isinstance(planned, Plan):
+        assert [world for world, _, _ in _sizes(planned)] == [n * gpus for n in range(fewest, workers + 1)]
+        assert {a * b * c for a, b, c in _sizes(planned)} == {batch}
+        return
+    assert planned.field == "spec.optimization.globalBatchSize"
+    sizes = re.search(r"globalBatchSize: ([\d or]+)\.", planned.message)
+    for size in sizes.group(1).split(" or ") if sizes else []:
+        assert isinstance(plan(fewest, int(size)), Plan)
+    # All workers divide the batch, so some minimum does.
+    minimum = int(re.search(r"compute\.minWorkers: (\d+)", planned.message).group(1))
+    assert isinstance(plan(minimum, batch), Plan)
+    assert isinstance(plan(minimum - 1, batch), Refusal)
+
+
+def test_no_batch_beyond_the_apis_bound_is_proposed(make_job, make_profile, make_inspection):
+    # The least common multiple of 1 to 20 has nine digits.
+    job = make_job(
+        "SFTJob", compute={"workers": 20, "minWorkers": 1, "gpusPerWorker": 1}, optimization={"globalBatchSize": 40}
+    )
+    refusal = _train(job, make_profile("h100"), make_inspection("tiny"))
+    assert "globalBatchSize: 2" not in refusal.message
+    assert refusal.ways_out == ("Set compute.minWorkers: 20.",)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_override_of_the_workers_lowers_the_minimum_with_it(make_job, make_profile, make_inspection, workers):
+    job = make_job("SFTJob", compute={"workers": 4, "minWorkers": 3}, optimization={"globalBatchSize": 96})
+    plan = plan_stage(
+        job, stage="train", profile=make_profile("cpu"), inspection=make_inspection("tiny"), workers=workers
+    )
+    assert [world for world, _, _ in _sizes(plan)] == [workers]
