@@ -11,7 +11,7 @@ from benchmarks import results, table
 from benchmarks.comparison import Comparison, Settings, measure
 from benchmarks.machine import describe_machine
 
-NAMES = ("pretrain", "sft", "packing", "start")
+NAMES = ("pretrain", "sft", "packing", "start", "idle")
 README = Path(__file__).with_name("README.md")
 
 

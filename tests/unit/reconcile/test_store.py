@@ -204,3 +204,34 @@ def test_a_new_attempt_drops_the_reports_of_the_one_before(store):
     store.put_report("uid-a", 2, report(), now=NOW)
     assert store.report_of("uid-a", 1) is None
     assert store.report_of("uid-a", 2) is not None
+
+
+def test_of_a_ray_job_only_its_suspension_and_status_are_kept(store):
+    status = {"jobDeploymentStatus": "Running"}
+    store.apply_event("ADDED", manifest("RayJob", "r", spec={"suspend": True, "entrypoint": "x" * 9000}, status=status))
+    kept = store.get(key("r", kind="RayJob"))
+    assert (kept["spec"], kept["status"]) == ({"suspend": True}, status)
+
+
+def test_the_data_of_an_immutable_config_map_is_not_kept_and_that_of_others_is(store):
+    for name, immutable in (("run-config", True), ("bundle", False)):
+        store.apply_event("ADDED", manifest("ConfigMap", name, data={"a": "b"}, immutable=immutable))
+    assert "data" not in store.get(key("run-config", kind="ConfigMap"))
+    assert store.get(key("bundle", kind="ConfigMap"))["data"] == {"a": "b"}
+
+
+def test_what_is_of_a_kind_follows_every_event_and_list(store):
+    store.apply_event("ADDED", job("b"))
+    store.apply_event("ADDED", job("a"))
+    store.apply_event("ADDED", manifest("RayJob", "r"))
+    assert [one["metadata"]["name"] for one in store.of_kind("SFTJob")] == ["a", "b"]
+    store.apply_event("DELETED", job("a"))
+    store.replace("RayJob", [])
+    assert [one["metadata"]["name"] for one in store.of_kind("SFTJob", "RayJob")] == ["b"]
+
+
+def test_what_is_kept_is_a_copy(store):
+    seen = job("a")
+    store.apply_event("ADDED", seen)
+    seen["spec"]["model"]["from"]["hub"]["repo"] = "changed"
+    assert store.get(key("a"))["spec"]["model"]["from"]["hub"]["repo"] == "r"
