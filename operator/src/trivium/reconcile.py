@@ -29,9 +29,12 @@ from trivium.domain.situation import Limits, PlanRefused
 from trivium.domain.status import refuse_spec
 from trivium.planning import Refusal, plan_stage, shrink
 from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
-from trivium.render import AttemptInput, Children, render_attempt
+from trivium.render import AttemptInput
 from trivium.render.attempt import name_of_run
+from trivium.render.config_maps import render_ca_bundle, render_run_config_map
 from trivium.render.names import attempt_of
+from trivium.render.network_policy import render_network_policy
+from trivium.render.ray_job import render_ray_job
 from trivium.render.spec_digest import spec_digest
 from trivium.store import PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
 
@@ -184,7 +187,7 @@ async def _act(
         await cluster.delete(ObjectKey(kind="RayJob", namespace=namespace, name=one.name), uid=one.uid)
     if decision.run is not None:
         exists = {ray_job["metadata"]["name"] for ray_job in raw.ray_jobs}
-        await _ensure_children(_render(decision.run, settings), uid=uid, exists=exists, store=store, cluster=cluster)
+        await _ensure_children(_attempt_input(decision.run, settings), exists=exists, store=store, cluster=cluster)
     if decision.prune:
         await _prune(uid, decision, raw=raw, store=store, cluster=cluster)
     if decision.delete_job:
@@ -192,33 +195,42 @@ async def _act(
     return Outcome(next_look=decision.next_look)
 
 
-def _render(run: RunToMake, settings: Settings) -> Children:
-    return render_attempt(
-        AttemptInput(
-            job=run.job,
-            stage=run.stage,
-            run_number=run.number,
-            plan=run.plan,
-            profile=run.profile.spec,
-            inspection=run.inspection,
-            upstream=run.upstream,
-            lineage=run.lineage,
-            progress_url=settings.progress_url,
-            ca_pem=settings.ca_pem,
-        )
+def _attempt_input(run: RunToMake, settings: Settings) -> AttemptInput:
+    return AttemptInput(
+        job=run.job,
+        stage=run.stage,
+        run_number=run.number,
+        plan=run.plan,
+        profile=run.profile.spec,
+        inspection=run.inspection,
+        upstream=run.upstream,
+        lineage=run.lineage,
+        progress_url=settings.progress_url,
+        ca_pem=settings.ca_pem,
     )
 
 
-async def _ensure_children(children: Children, *, uid: str, exists: set[str], store: Store, cluster: Cluster) -> None:
-    """Everything before the RayJob, for its pods mount it; each only if it is not there as it should be."""
-    for applied in (children.ca_bundle, children.network_policy):
-        if applied is not None and not covers(store.get(key_of(applied)), applied):
+async def _ensure_children(attempt: AttemptInput, *, exists: set[str], store: Store, cluster: Cluster) -> None:
+    """Everything before the RayJob, for its pods mount it; each only if it is not there as it should be.
+
+    The RayJob and its RunConfig are rendered only to be created: most passes find both, and need neither.
+    """
+    for applied in (render_ca_bundle(attempt), render_network_policy(attempt)):
+        if applied is not None and not await _is_there(applied, store=store, cluster=cluster):
             await cluster.apply(applied)
-    run_config = children.run_config
-    if store.get(key_of(run_config)) is None:
-        await _create_once(run_config, uid=uid, cluster=cluster)
-    if children.ray_job["metadata"]["name"] not in exists:
-        await _create_once(children.ray_job, uid=uid, cluster=cluster)
+    uid, namespace = attempt.job.metadata.uid, attempt.job.metadata.namespace
+    if store.get(ObjectKey(kind="ConfigMap", namespace=namespace, name=attempt.name)) is None:
+        run_config = render_run_config_map(attempt)
+        if await cluster.get(key_of(run_config)) is None:
+            await _create_once(run_config, uid=uid, cluster=cluster)
+    if attempt.name not in exists:
+        await _create_once(render_ray_job(attempt), uid=uid, cluster=cluster)
+
+
+async def _is_there(wanted: Manifest, *, store: Store, cluster: Cluster) -> bool:
+    """Whether an object is as it should be. The store may lag behind our own write, so a lack is confirmed live."""
+    key = key_of(wanted)
+    return covers(store.get(key), wanted) or covers(await cluster.get(key), wanted)
 
 
 async def _create_once(manifest: Manifest, *, uid: str, cluster: Cluster) -> None:
