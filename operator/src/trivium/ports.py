@@ -87,3 +87,29 @@ class Clock(Protocol):
 
     async def wait(self, event: asyncio.Event, *, until: datetime | None) -> None:
         """Return when `event` is set or `until` has passed, whichever is first."""
+
+
+class LocalTime(Protocol):
+    """Time inside one process, for what must not depend on anybody's wall clock."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow, and go on while the process is stopped."""
+
+    def utc(self) -> datetime:
+        """The wall clock, for people."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+
+
+class LeaseStore(Protocol):
+    """The one Lease of an installation (`coordination.k8s.io/v1`). Every call may raise TransientError."""
+
+    async def get(self) -> Manifest | None:
+        """The Lease now, past any cache; None if there is none yet."""
+
+    async def create(self, lease: Manifest) -> Manifest:
+        """Create it under its own name; ConflictError if another was faster."""
+
+    async def update(self, lease: Manifest) -> Manifest:
+        """PUT; ConflictError if `metadata.resourceVersion` is not the newest."""
