@@ -18,7 +18,7 @@ from trivium.announce import announce
 from trivium.api import ComputeProfile, Job, parse_job
 from trivium.api.conditions import ConditionType, Reason
 from trivium.api.inspection import Inspection
-from trivium.api.plan_status import Plan
+from trivium.api.plan_status import Plan, PlanOutcome
 from trivium.api.status import JobStatus, StageName
 from trivium.api.validation import find_problems
 from trivium.domain.conditions import Finding
@@ -28,6 +28,7 @@ from trivium.domain.retention import is_over
 from trivium.domain.situation import Limits, PlanRefused
 from trivium.domain.status import refuse_spec
 from trivium.planning import Refusal, plan_stage, shrink
+from trivium.planning.outcome import measure_outcome
 from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
 from trivium.render import AttemptInput
 from trivium.render.attempt import name_of_run
@@ -106,6 +107,11 @@ class _Planner:
 
     def shrink(self, plan: Plan) -> Plan | None:
         return shrink(plan)
+
+    def measure_outcome(
+        self, job: Job, *, status: JobStatus, plan: Plan, profile: ComputeProfile | None, memory_bytes: int | None
+    ) -> PlanOutcome | None:
+        return measure_outcome(job, status=status, plan=plan, profile=profile, memory_bytes=memory_bytes)
 
     def name_of_run(self, job: Job, *, stage: StageName, number: int) -> str:
         return name_of_run(job, stage=stage, number=number)
@@ -205,6 +211,8 @@ def _attempt_input(run: RunToMake, settings: Settings) -> AttemptInput:
         inspection=run.inspection,
         upstream=run.upstream,
         lineage=run.lineage,
+        skips=run.skips,
+        excluded_nodes=run.excluded_nodes,
         progress_url=settings.progress_url,
         ca_pem=settings.ca_pem,
     )

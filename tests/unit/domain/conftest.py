@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trivium.api import parse_job
-from trivium.api.plan_status import Plan, SizePlan, StoragePlan
+from trivium.api.plan_status import Plan, PlanOutcome, SizePlan, StoragePlan
 from trivium.api.status import Attempt, Failure, JobStatus, StageStatus
 from trivium.domain.decide import decide
 from trivium.domain.observation import RawChildren, observe
@@ -49,6 +49,10 @@ class FakePlanner:
             gradient_accumulation=size.gradient_accumulation * 2,
         )
         return plan.model_copy(update={"sizes": (smaller,)})
+
+    def measure_outcome(self, job, *, status, plan, profile, memory_bytes):
+        seconds = sum(status.seconds.values())
+        return PlanOutcome(seconds=seconds, memory_bytes=memory_bytes) if seconds else None
 
     def name_of_run(self, job, *, stage, number):
         return f"{job.metadata.name}-{stage}-{number}"

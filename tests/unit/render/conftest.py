@@ -8,7 +8,7 @@ import yaml
 from trivium.api import parse_job, parse_profile
 from trivium.api.inspection import Inspection
 from trivium.api.plan_status import Plan
-from trivium.api.status import LineageEntry, UpstreamStatus
+from trivium.api.status import LineageEntry, Skip, UpstreamStatus
 from trivium.render import AttemptInput
 
 DATA = Path(__file__).parent / "data"
@@ -36,6 +36,8 @@ def read_attempt(folder, **changes):
         "inspection": Inspection.model_validate(inspection) if inspection else None,
         "upstream": UpstreamStatus.model_validate(upstream) if upstream else None,
         "lineage": tuple(LineageEntry.model_validate(one) for one in given.get("lineage", [])),
+        "skips": tuple(Skip.model_validate(one) for one in given.get("skips", [])),
+        "excluded_nodes": tuple(given.get("excludedNodes", [])),
         "progress_url": given.get("progressUrl"),
         "ca_pem": given.get("caPem"),
     }

@@ -8,7 +8,6 @@ from trivium.api.block import Block, Seconds
 from trivium.api.mutability import Change
 from trivium.api.rules import Rule
 
-
 MAX_ROLLBACKS = 16
 """Far more than help, and it bounds status.skips."""
 

@@ -67,7 +67,7 @@ class CheckpointStatus(StatusBlock):
     uri: Place
     """Where it lies."""
     at: Timestamp
-    """When it was reported."""
+    """When it became the newest."""
     kept: Annotated[tuple[Count, ...], Field(max_length=100)] = ()
     """Steps of all complete checkpoints that are kept, oldest first; a rollback goes to the last but one."""
 
@@ -179,6 +179,8 @@ class Attempt(StatusBlock):
     """Restarts inside it, preemptions among them."""
     preemptions: Count = 0
     """Those of its restarts that were preemptions; they cost nothing of the budget."""
+    memory_bytes: Count | None = None
+    """Largest peak of a rank, as the trainer measured it."""
     missing_workers: Count = 0
     """Worker pods for which there was no room when it ended."""
     seconds: SecondsByKind = {}
@@ -246,7 +248,11 @@ class RestartBudget(StatusBlock):
     spent: Count = 0
     """Restarts that counted since the budget was last full."""
     last_failure_at: Timestamp | None = None
-    """When the last counted failure was seen; the window starts there."""
+    """When the last counted failure was seen."""
+    healthy_seconds: Estimate = 0.0
+    """Time of attempts that made progress since then, without the living one; at recovery.windowSeconds the budget is
+    full again.
+    """
 
 
 class JobStatus(StatusBlock):

@@ -25,9 +25,7 @@ class RunsStorage(Block):
 
 
 class CheckpointInterval(Block):
-    """When a checkpoint is taken; with both, whichever comes first. Neither: every tenth of the run, at least
-    every 15 minutes.
-    """
+    """When a checkpoint is taken; with both, whichever comes first."""
 
     steps: Steps | None = None
     """Optimizer steps between checkpoints."""
@@ -39,7 +37,9 @@ class Checkpoints(Block):
     """How often training saves, and how much of it is kept."""
 
     every: CheckpointInterval = CheckpointInterval()
-    """The interval. Left empty, the trainer chooses: every tenth of the run, and at least every 15 minutes."""
+    """The interval. Left empty, the plan chooses the one that loses least (status.plan.checkpointSeconds); where it
+    cannot, the trainer takes every tenth of the run, and at least every 15 minutes.
+    """
     keep: Annotated[int, Field(ge=1, le=100)] = 3
     """Complete checkpoints that are kept; older ones are removed after a newer one is complete."""
 

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from trivium.api import Job
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
 from trivium.api.status import Attempt, CheckpointStatus, Failure, JobStatus
+from trivium.domain.budget import charge
 from trivium.domain.end_record import EndRecord, RecordedFailure
 from trivium.domain.observation import Observation
-from trivium.domain.progress_facts import estimate_goodput, read_progress
+from trivium.domain.progress_facts import read_progress
 from trivium.domain.ray_job_state import ENDED
 from trivium.domain.report import ProgressReport, ReportSnapshot
 from trivium.domain.run_layout import place, run_path, stage_output
 from trivium.domain.situation import update, with_last_attempt, with_stage
+from trivium.domain.time_spent import goodput, read_seconds
 
 OUTCOMES = {"complete": "Complete", "failed": "Failed", "stopped": "Stopped"}
 
@@ -64,6 +66,13 @@ def restarts_of(report: ProgressReport) -> int:
     return max(0, report.restarts - failed)
 
 
+def preemptions_of(report: ProgressReport) -> int:
+    """Those of them that were preemptions: free of the budget. Never more than there were restarts."""
+    end = report.end
+    own = end is not None and end.failure is not None and end.failure.failure_class == FailureClass.PREEMPTED
+    return min(restarts_of(report), max(0, report.preemptions - own))
+
+
 def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | None:
     """When progress alone is next worth a write; None if it is at once."""
     updated_at = status.progress.updated_at if status.progress is not None else None
@@ -73,28 +82,41 @@ def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | Non
 def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, observation: Observation) -> JobStatus:
     report, attempt = snapshot.report, status.attempts[-1]
     restarts = max(0, restarts_of(report) - attempt.restarts)
+    preemptions = max(0, preemptions_of(report) - attempt.preemptions)
     status = with_last_attempt(
         status,
         running_at=attempt.running_at or snapshot.received_at,
         last_step=max(attempt.last_step, attempt.first_step, report.step),
         restarts=attempt.restarts + restarts,
+        preemptions=attempt.preemptions + preemptions,
+        seconds=read_seconds(report) or attempt.seconds,
+        memory_bytes=_largest(attempt.memory_bytes, report.memory_bytes),
         **_last_word(attempt, report.end),
     )
     status = _fold_output(status, report.end, job=job)
     if restarts:
-        budget = status.restart_budget.model_copy(
-            update={"spent": status.restart_budget.spent + restarts, "last_failure_at": _whole(snapshot.received_at)}
+        status = update(status, restarts=status.restarts + restarts)
+    if restarts > preemptions:
+        budget = charge(
+            status.restart_budget,
+            status.attempts[-1],
+            restarts=restarts - preemptions,
+            window_seconds=job.spec.recovery.window_seconds,
+            now=_whole(snapshot.received_at),
         )
-        status = update(status, restarts=status.restarts + restarts, restart_budget=budget)
+        status = update(status, restart_budget=budget)
     if report.inspection is not None and attempt.stage == "prepare":
         status = update(status, inspection=report.inspection)
     status = update(
         status,
         progress=read_progress(snapshot, status=status, job=job, profiles=observation.profiles),
     )
-    return _fold_checkpoint(
-        update(status, goodput=estimate_goodput(status, until=snapshot.received_at)), snapshot, job=job
-    )
+    status = update(status, goodput=goodput(status, until=snapshot.received_at))
+    return _fold_checkpoint(status, snapshot, job=job)
+
+
+def _largest(known: int | None, said: int | None) -> int | None:
+    return max((one for one in (known, said) if one is not None), default=None)
 
 
 def _fold_output(status: JobStatus, end: EndRecord | None, *, job: Job) -> JobStatus:
@@ -110,13 +132,18 @@ def _fold_output(status: JobStatus, end: EndRecord | None, *, job: Job) -> JobSt
 
 def _fold_checkpoint(status: JobStatus, snapshot: ReportSnapshot, *, job: Job) -> JobStatus:
     checkpoint = snapshot.report.checkpoint
-    if checkpoint is None or (status.checkpoint is not None and status.checkpoint.step == checkpoint.step):
+    if checkpoint is None:
         return status
-    value = CheckpointStatus(
-        step=checkpoint.step,
-        uri=place(status.plan.runs if status.plan is not None else None, f"{run_path(job)}/{checkpoint.path}"),
-        at=snapshot.received_at,
-    )
+    known = status.checkpoint
+    kept = tuple(sorted(set(snapshot.report.checkpoints)))
+    if known is not None and known.step == checkpoint.step:
+        if not kept or known.kept == kept:
+            return status
+        value = known.model_copy(update={"kept": kept})
+    else:
+        runs = status.plan.runs if status.plan is not None else None
+        uri = place(runs, f"{run_path(job)}/{checkpoint.path}")
+        value = CheckpointStatus(step=checkpoint.step, uri=uri, at=snapshot.received_at, kept=kept)
     return with_stage(update(status, checkpoint=value), status.attempts[-1].stage, checkpoint=value)
 
 
@@ -150,6 +177,8 @@ def read_failure(recorded: RecordedFailure | None, *, node: str | None = None) -
         node=node,
         rank=recorded.rank,
         exit_code=recorded.exit_code,
+        step=recorded.step,
+        data_step=recorded.data_step,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from trivium.api import ComputeProfile, Job
 from trivium.api.inspection import Inspection
 from trivium.api.plan_status import Plan
-from trivium.api.status import JobStatus, LineageEntry, StageName, UpstreamStatus
+from trivium.api.status import JobStatus, LineageEntry, Skip, StageName, UpstreamStatus
 from trivium.domain.attempt_facts import fold_facts
 from trivium.domain.deletion import judge_deletion
 from trivium.domain.ended import judge_ended, last_word_due_at
@@ -78,6 +78,9 @@ class RunToMake:
     inspection: Inspection | None
     upstream: UpstreamStatus | None
     lineage: tuple[LineageEntry, ...]
+    skips: tuple[Skip, ...] = ()
+    excluded_nodes: tuple[str, ...] = ()
+    """Names of nodes that the attempt's pods keep away from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +137,19 @@ def _run_to_make(situation: Situation, verdict: Verdict) -> RunToMake | None:
         job=situation.job,
         stage=attempt.stage,
         number=attempt.number,
-        plan=plan,
+        plan=plan.model_copy(update={"workers": attempt.workers, "gpus": attempt.gpus}),
         profile=profile,
         inspection=situation.status.inspection,
         upstream=situation.status.upstream,
         lineage=situation.status.lineage,
+        skips=situation.status.skips if attempt.stage == "train" else (),
+        excluded_nodes=_excluded(situation),
     )
+
+
+def _excluded(situation: Situation) -> tuple[str, ...]:
+    wanted = situation.job.spec.recovery.exclude_failed_nodes
+    return tuple(one.node for one in situation.status.excluded_nodes) if wanted else ()
 
 
 def _doomed(situation: Situation, verdict: Verdict) -> tuple[RayJobSeen, ...]:

@@ -12,7 +12,6 @@ from pydantic.alias_generators import to_camel
 
 RECORD_PREFIX = "TRIVIUM-RECORD "
 UNKNOWN_STAGE = "unknown"
-UNKNOWN_STAGE = "unknown"
 _MAX_RECORD_CHARACTERS = 8192  # the trainer writes at most 4 KiB; twice that leaves room for escapes
 
 
@@ -49,6 +48,8 @@ class RecordedFailure(UntrustedBlock):
     remedy: Text = ""
     rank: int | None = Field(default=None, ge=0, le=10_000_000)
     exit_code: int | None = Field(default=None, ge=0, le=255)
+    step: int | None = Field(default=None, ge=0, le=1 << 53)
+    data_step: int | None = Field(default=None, ge=0, le=1 << 53)
 
 
 class EndRecord(UntrustedBlock):

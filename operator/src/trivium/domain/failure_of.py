@@ -8,6 +8,7 @@ from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
 from trivium.api.status import Attempt, Failure
 from trivium.domain.attempt_facts import OUTCOMES, read_failure
 from trivium.domain.end_record import clean_text
+from trivium.domain.exit_codes import classify_exit_code, exit_code_in
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.pod_evidence import PodEvidence
 from trivium.domain.ray_job_state import AttemptState
@@ -21,6 +22,9 @@ _BLIND = frozenset({FailureClass.INFRASTRUCTURE, FailureClass.INTERNAL, FailureC
 """Classes that a trainer gives when something outside of it went away."""
 _PREEMPTIONS = frozenset({"PreemptionByScheduler", "EvictionByEvictionAPI", "TerminationByKubelet", "DisruptionTarget"})
 """The platform took the pod on purpose. DeletionByTaintManager is a broken node, Evicted a pod that used too much."""
+_KUBERAY_DEADLINES = frozenset({"DeadlineExceeded", "PreRunningDeadlineExceeded"})
+"""We render neither; a cluster's own policies may."""
+_SIGTERM = 143
 
 
 def failure(failure_class: FailureClass, reason: str, message: str, *, evidence: PodEvidence | None = None) -> Failure:
@@ -28,7 +32,7 @@ def failure(failure_class: FailureClass, reason: str, message: str, *, evidence:
     return Failure(
         failure_class=failure_class,
         reason=reason,
-        message=str(clean_text(message)),
+        message=str(clean_text(message.strip())),
         remedy=FAILURE_POLICIES[failure_class].remedy,
         node=evidence.node if evidence is not None else None,
         exit_code=evidence.exit_code if evidence is not None else None,
@@ -86,14 +90,26 @@ def _refine(said: Failure, observation: Observation) -> Failure:
     """The trainer's failure, unless the pods know better why something around it vanished."""
     if said.failure_class not in _BLIND:
         return said
-    return failure_of_pods(observation.evidence) or said
+    of_pods = failure_of_pods(observation.evidence)
+    if of_pods is not None:
+        return of_pods
+    return said if said.node is not None else said.model_copy(update={"node": _node_that_failed(observation.evidence)})
+
+
+def _node_that_failed(evidence: tuple[PodEvidence, ...]) -> str | None:
+    """The node of the only workers that ended by themselves; None where that is not clear.
+
+    KubeRay's own cleaning up ends pods with SIGTERM: that says nothing about a node.
+    """
+    ended = {one.node for one in evidence if one.role == "worker" and one.exit_code not in (None, 0, _SIGTERM)}
+    return ended.pop() if len(ended) == 1 else None
 
 
 def failure_of_pods(evidence: tuple[PodEvidence, ...]) -> Failure | None:
     """The first cause among the pods of an attempt: a preemption kills the others, memory kills only its own."""
     for one in evidence:
         if one.disruption in _PREEMPTIONS:
-            message = f"Pod {one.pod} was taken away by the platform ({one.disruption})."
+            message = f"Pod {one.pod} was taken away by the platform ({one.disruption}). {one.disruption_message}"
             return failure(FailureClass.PREEMPTED, str(one.disruption), message, evidence=one)
     for one in evidence:
         if one.out_of_memory:
@@ -101,7 +117,7 @@ def failure_of_pods(evidence: tuple[PodEvidence, ...]) -> Failure | None:
             return failure(FailureClass.OUT_OF_MEMORY, "OOMKilled", message, evidence=one)
     for one in evidence:
         if one.disruption is not None:
-            message = f"Pod {one.pod} was removed with its node or by it ({one.disruption})."
+            message = f"Pod {one.pod} was removed with its node or by it ({one.disruption}). {one.disruption_message}"
             return failure(FailureClass.INFRASTRUCTURE, one.disruption, message, evidence=one)
     return None
 
@@ -121,11 +137,20 @@ def _without_word(observation: Observation, seen: RayJobSeen | None) -> Failure:
     if seen.state is AttemptState.STOPPED:
         message = "Somebody stopped the Ray job from outside."
         return failure(FailureClass.INFRASTRUCTURE, "RayJobStopped", message)
-    exited = next((one for one in observation.evidence if one.exit_code), None)
-    if seen.reason in {"DeadlineExceeded", "PreRunningDeadlineExceeded"}:
+    return _of_ray_job(seen, observation.evidence)
+
+
+def _of_ray_job(seen: RayJobSeen, evidence: tuple[PodEvidence, ...]) -> Failure:
+    """What KubeRay and Ray say, where nobody else says anything."""
+    exited = next((one for one in evidence if one.exit_code), None)
+    if seen.reason in _KUBERAY_DEADLINES:
         return failure(FailureClass.DEADLINE, seen.reason, f"KubeRay ended the RayJob: {seen.reason}.", evidence=exited)
     last_line = seen.message.strip().rsplit("\n", 1)[-1]
-    message = (
-        f"The attempt ended without the trainer's last word. KubeRay says: {seen.reason or 'nothing'}. {last_line}"
-    )
+    code = exit_code_in(seen.message)
+    if code is not None:
+        failure_class, reason = classify_exit_code(code)
+        message = f"The driver ended with exit code {code} and without a last word. {last_line}"
+        return failure(failure_class, reason, message, evidence=exited).model_copy(update={"exit_code": code})
+    said = seen.reason or "nothing"
+    message = f"The attempt ended without the trainer's last word. KubeRay says: {said}. {last_line}"
     return failure(FailureClass.INFRASTRUCTURE, seen.reason or "NoLastWord", message, evidence=exited)

@@ -5,10 +5,11 @@ KubeRay deletes failed pods and makes new ones, so the store keeps the last evid
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from trivium.domain.end_record import clean_text
 
+_ROLES: Mapping[Any, Literal["head", "worker"]] = {"head": "head", "worker": "worker"}
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _DISRUPTIONS = frozenset(
@@ -22,6 +23,8 @@ class PodEvidence:
 
     pod: str
     node: str | None = None
+    role: Literal["head", "worker"] | None = None
+    """What KubeRay's label says; None for the submitter."""
     exit_code: int | None = None
     out_of_memory: bool = False
     image_error: str | None = None
@@ -32,6 +35,8 @@ class PodEvidence:
     """The scheduler's message, while no node fits."""
     disruption: str | None = None
     """Why the platform took the pod away (a reason of the condition DisruptionTarget, or `Evicted`)."""
+    disruption_message: str = ""
+    """The platform's own words for it."""
 
     @property
     def is_trouble(self) -> bool:
@@ -54,13 +59,20 @@ def read_pod_evidence(pod: Mapping[str, Any]) -> PodEvidence:
     return PodEvidence(
         pod=metadata.get("name", ""),
         node=spec.get("nodeName"),
+        role=_ROLES.get((metadata.get("labels") or {}).get("ray.io/node-type")),
         exit_code=terminated.get("exitCode"),
         out_of_memory=terminated.get("reason") == "OOMKilled",
         image_error=_waiting_message(waiting, _IMAGE_REASONS),
         configuration_error=_waiting_message(waiting, _CONFIGURATION_REASONS),
         unschedulable=_unschedulable(status),
         disruption=_disruption(status),
+        disruption_message=_disruption_message(status),
     )
+
+
+def missing_workers(evidence: tuple[PodEvidence, ...]) -> int:
+    """Workers that no node has room for."""
+    return sum(one.role == "worker" and one.unschedulable is not None for one in evidence)
 
 
 def merge_evidence(old: PodEvidence, new: PodEvidence) -> PodEvidence:
@@ -69,12 +81,14 @@ def merge_evidence(old: PodEvidence, new: PodEvidence) -> PodEvidence:
     return PodEvidence(
         pod=new.pod,
         node=new.node or old.node,
+        role=new.role or old.role,
         exit_code=ended.exit_code,
         out_of_memory=old.out_of_memory or new.out_of_memory,
         image_error=new.image_error,
         configuration_error=new.configuration_error,
         unschedulable=new.unschedulable,
         disruption=new.disruption or old.disruption,
+        disruption_message=new.disruption_message or old.disruption_message,
     )
 
 
@@ -110,3 +124,10 @@ def _disruption(status: Mapping[str, Any]) -> str | None:
             reason = str(condition.get("reason", ""))
             return reason if reason in _DISRUPTIONS else "DisruptionTarget"
     return "Evicted" if status.get("reason") == "Evicted" else None
+
+
+def _disruption_message(status: Mapping[str, Any]) -> str:
+    if _disruption(status) is None:
+        return ""
+    said = [c.get("message") for c in status.get("conditions") or () if c.get("type") == "DisruptionTarget"]
+    return str(clean_text(next((text for text in (*said, status.get("message")) if text), ""), limit=512))

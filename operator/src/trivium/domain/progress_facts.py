@@ -1,7 +1,6 @@
 """A report as status shows it: rounded, with time left and the part of held time that moved training forward."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from trivium.api import ComputeProfile, Job
 from trivium.api.plan_status import Plan
@@ -69,18 +68,3 @@ def _flops_utilization(
     if peak is None:
         return None
     return round(6 * plan.parameters * report.tokens_per_second / (plan.gpus * peak * 1e12), 4)
-
-
-def estimate_goodput(status: JobStatus, *, until: datetime) -> float | None:
-    """Trained tokens at the present speed, as a part of the time that training attempts held machines.
-
-    Work done twice after a restart counts once, and so do start, evaluation and saving not at all.
-    """
-    progress = status.progress
-    attempts = [attempt for attempt in status.attempts if attempt.stage == "train"]
-    if progress is None or not progress.tokens_per_second or not progress.tokens or not attempts:
-        return status.goodput
-    held = sum(((attempt.ended_at or until) - attempt.started_at).total_seconds() for attempt in attempts)
-    if held <= 0:
-        return status.goodput
-    return round(min(1.0, progress.tokens / progress.tokens_per_second / held), 3)

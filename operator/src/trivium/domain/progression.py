@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.failure_classes import FailureClass
-from trivium.api.plan_status import Plan
-from trivium.api.status import Attempt, Phase
+from trivium.api.status import Phase
 from trivium.domain.attempt_facts import progress_due_at
+from trivium.domain.next_attempt import next_attempt
 from trivium.domain.profile import resolve_profile
 from trivium.domain.progress_facts import read_progress
-from trivium.domain.situation import Situation, micro_batch_size
+from trivium.domain.situation import Situation
 from trivium.domain.stop import deadline_failure
 from trivium.domain.verdict import Begin, Finish, Hold, Keep, Verdict
 
@@ -48,20 +47,17 @@ def judge_begin(situation: Situation) -> Verdict | None:
     profile = resolve_profile(situation, stage=stage.name)
     if isinstance(profile, Hold):
         return profile
+    change = next_attempt(situation, stage.plan)
+    assert not isinstance(change, str), "judge_restart has finished a job that nothing can help"
     again = last is not None and last.stage == stage.name
     return Begin(
         stage=stage.name,
-        plan=_reduced(situation, last, stage.plan) if last is not None and again else stage.plan,
+        plan=change.plan,
+        workers=change.workers,
         is_restart=last is not None and again and last.outcome == "Failed",
+        skip=change.skip,
+        forgive_nodes=change.forgive_nodes,
     )
-
-
-def _reduced(situation: Situation, last: Attempt, plan: Plan) -> Plan:
-    """The plan with smaller micro-batches, if the last attempt ran out of memory with these."""
-    out_of_memory = last.failure is not None and last.failure.failure_class is FailureClass.OUT_OF_MEMORY
-    if not out_of_memory or last.stage != "train" or last.micro_batch_size != micro_batch_size(plan):
-        return plan
-    return situation.planner.shrink(plan) or plan
 
 
 def progress_at(situation: Situation) -> datetime | None:

@@ -20,6 +20,12 @@ MAX_METRICS = 64
 MAX_INSPECTION_CHARACTERS = 65_536
 """A model's config.json and a few counts: far below this; status as a whole must stay below etcd's 1.5 MiB."""
 
+MAX_CHECKPOINTS = 64
+SECONDS_KINDS = frozenset(
+    {"start", "download", "prepare", "compile", "restore", "step", "save", "evaluate", "sample", "finish", "wasted"}
+)
+"""What a trainer may say that its time went into."""
+_MAX_SECONDS = 3.2e9  # a century
 _MAX_COUNT = 1 << 53  # the largest integer that every JSON reader keeps exact
 _KNOWN_ACTIVITIES = ("start", "download", "prepare", "compile", "step", "save", "evaluate", "sample", "finish")
 
@@ -74,6 +80,23 @@ def _clean_tree(value: Any) -> Any:
     return clean_text(value)
 
 
+def _known_seconds(value: Any) -> Any:
+    """Seconds by kind: what is no time is left out, and kinds that this version does not know count as `other`."""
+    if not isinstance(value, Mapping):
+        return value
+    known: dict[str, float] = {}
+    for kind, seconds in value.items():
+        if isinstance(seconds, int | float) and math.isfinite(seconds) and 0 <= seconds <= _MAX_SECONDS:
+            name = kind if kind in SECONDS_KINDS else "other"
+            known[name] = known.get(name, 0.0) + float(seconds)
+    return known
+
+
+def _newest_checkpoints(value: Any) -> Any:
+    # Cut rather than refused: the oldest are of no interest to a rollback.
+    return value[-MAX_CHECKPOINTS:] if isinstance(value, list | tuple) else value
+
+
 Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
 
 
@@ -102,6 +125,7 @@ class ProgressReport(UntrustedBlock):
     loss: Finite = None
     tokens_per_second: Finite = None
     restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    preemptions: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     world_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     metrics: Annotated[
         dict[MetricKey, float],
@@ -110,6 +134,10 @@ class ProgressReport(UntrustedBlock):
         AfterValidator(_only_finite),
     ] = {}
     checkpoint: CheckpointReport | None = None
+    checkpoints: Annotated[tuple[Count, ...], BeforeValidator(_newest_checkpoints)] = ()
+    seconds: Annotated[dict[str, float], BeforeValidator(_known_seconds)] = {}
+    first_step_seconds: Finite = None
+    memory_bytes: Count | None = None
     inspection: Annotated[Inspection | None, BeforeValidator(_bounded)] = None
     message: Text | None = None
     end: EndRecord | None = None

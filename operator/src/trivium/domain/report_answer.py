@@ -4,15 +4,15 @@ from typing import Any
 
 from trivium.api import Job
 from trivium.api.status import Attempt, JobStatus
+from trivium.domain.budget import remaining_at_start
 
 STOP_COMMAND = "checkpointAndStop"
 
 
 def answer_report(job: Job, status: JobStatus, attempt: Attempt) -> dict[str, Any]:
     """The answer as JSON, from what is recorded: a wish that is not in status yet is not passed on."""
-    left = job.spec.recovery.max_restarts - status.restart_budget.spent
     return {
         "attempt": attempt.number,
-        "remainingRestarts": max(0, left),
+        "remainingRestarts": remaining_at_start(job, status, attempt),
         "command": STOP_COMMAND if status.suspend_requested_at is not None else None,
     }

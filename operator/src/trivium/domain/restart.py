@@ -1,13 +1,15 @@
-"""Whether an attempt that failed has a successor, and when: classes, budget, memory, standstill, back-off."""
+"""Whether an attempt that failed has a successor, and when: classes, changes, budget, standstill, back-off."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
-from trivium.api.status import Attempt, Failure, JobStatus, Phase, RestartBudget
+from trivium.api.failure_classes import FAILURE_POLICIES, Pause
+from trivium.api.status import Attempt, Failure, Phase
+from trivium.domain.budget import is_counted
 from trivium.domain.failure_of import INVALID_RAY_JOB
-from trivium.domain.situation import Situation, micro_batch_size
+from trivium.domain.next_attempt import next_attempt
+from trivium.domain.situation import Situation
 from trivium.domain.verdict import Finish, Hold, Verdict
 
 MAX_RESTARTS_WITHOUT_PROGRESS = 3
@@ -20,7 +22,7 @@ def judge_restart(situation: Situation) -> Verdict | None:
     attempt = _failed_attempt(situation)
     if attempt is None or attempt.failure is None:
         return None
-    final = _why_final(situation, attempt, attempt.failure)
+    final = _why_final(situation, attempt.failure)
     if final is not None:
         return Finish(failure=final)
     due = backoff_due_at(situation)
@@ -46,28 +48,22 @@ def backoff_due_at(situation: Situation) -> datetime | None:
     if attempt is None or attempt.failure is None or attempt.ended_at is None:
         return None
     backoff = situation.job.spec.recovery.backoff
-    if not _is_counted(attempt.failure):
-        pause = backoff.initial_seconds if _was_preempted_before(situation) else 0
-    else:
-        doublings = max(0, situation.status.restart_budget.spent - 1)
-        pause = min(backoff.initial_seconds * (1 << min(doublings, 20)), backoff.max_seconds)
+    match FAILURE_POLICIES[attempt.failure.failure_class].pause:
+        case Pause.NEVER:
+            return None
+        case Pause.FREE:
+            pause = backoff.initial_seconds if _was_free_before(situation) else 0
+        case Pause.BACKOFF:
+            doublings = max(0, situation.status.restart_budget.spent - 1)
+            pause = min(backoff.initial_seconds * (1 << min(doublings, 20)), backoff.max_seconds)
     return situation.after(attempt.ended_at, seconds=pause * (1 - _JITTER * _fraction(situation, attempt.number)))
 
 
-def _was_preempted_before(situation: Situation) -> bool:
-    """Whether the attempt before the last was taken away too. A single preemption is answered at once."""
+def _was_free_before(situation: Situation) -> bool:
+    """Whether the attempt before the last cost nothing either. A single preemption is answered at once."""
     attempts = situation.status.attempts
     failure = attempts[-2].failure if len(attempts) > 1 else None
-    return failure is not None and not _is_counted(failure)
-
-
-def charge(status: JobStatus, attempt: Attempt, *, window_seconds: int, now: datetime) -> RestartBudget:
-    """The budget after a counted failure of `attempt`. It was full again if training had gone well for a window."""
-    budget = status.restart_budget
-    healthy_since = max(filter(None, (attempt.running_at, budget.last_failure_at)), default=None)
-    progressed = attempt.last_step > attempt.first_step
-    refilled = progressed and healthy_since is not None and now - healthy_since >= timedelta(seconds=window_seconds)
-    return RestartBudget(spent=1 if refilled else budget.spent + 1, last_failure_at=now)
+    return failure is not None and not is_counted(failure)
 
 
 def _failed_attempt(situation: Situation) -> Attempt | None:
@@ -78,16 +74,15 @@ def _failed_attempt(situation: Situation) -> Attempt | None:
     return attempt if attempt.outcome == "Failed" else None
 
 
-def _why_final(situation: Situation, attempt: Attempt, failure: Failure) -> Failure | None:
+def _why_final(situation: Situation, failure: Failure) -> Failure | None:
     """The failure to finish with, or None if there is another attempt."""
-    policy, recovery = FAILURE_POLICIES[failure.failure_class], situation.job.spec.recovery
+    policy, stage = FAILURE_POLICIES[failure.failure_class], situation.stage
     if not policy.retried or failure.reason == INVALID_RAY_JOB:
         return failure
-    if failure.failure_class is FailureClass.OUT_OF_MEMORY and attempt.stage == "train":
-        if recovery.on_out_of_memory == "fail":
-            return failure
-        if _is_at_smallest(situation, attempt):
-            return _explain(failure, "The micro-batch is already as small as it can be.")
+    if policy.needs_change and stage is not None and stage.plan is not None:
+        change = next_attempt(situation, stage.plan)
+        if isinstance(change, str):
+            return _explain(failure, change)
     return _why_spent(situation, failure) if policy.counted else None
 
 
@@ -101,30 +96,18 @@ def _why_spent(situation: Situation, failure: Failure) -> Failure | None:
     return None
 
 
-def _is_at_smallest(situation: Situation, attempt: Attempt) -> bool:
-    """Whether running out of memory cannot be helped by a smaller micro-batch."""
-    plan = situation.stage.plan if situation.stage is not None else None
-    if plan is None or attempt.micro_batch_size != micro_batch_size(plan):
-        return False  # planned anew since, for another number of workers: that deserves its own try
-    return situation.planner.shrink(plan) is None
-
-
 def _restarts_without_progress(situation: Situation) -> int:
     """How many of the last restarts began where the checkpoint still is. Preemptions and stops are nobody's fault."""
     stage = situation.stage
     step = stage.checkpoint.step if stage is not None and stage.checkpoint is not None else 0
     idle = 0
     for attempt in reversed(situation.status.attempts):
-        if attempt.outcome != "Failed" or attempt.failure is None or not _is_counted(attempt.failure):
+        if attempt.outcome != "Failed" or not is_counted(attempt.failure):
             continue
         if stage is None or attempt.stage != stage.name or attempt.first_step < step:
             break
         idle += 1
     return max(0, idle - 1)  # the first of them was no restart
-
-
-def _is_counted(failure: Failure) -> bool:
-    return FAILURE_POLICIES[failure.failure_class].counted
 
 
 def _explain(failure: Failure, sentence: str) -> Failure:

@@ -24,6 +24,11 @@ def place(storage: StoragePlan | None, path: str) -> str:
     return "/".join(part for part in (root, storage.path, path) if part)
 
 
+def checkpoint_uri(job: Job, storage: StoragePlan | None, *, stage: str, step: int) -> str:
+    """Where the checkpoint of a step lies."""
+    return place(storage, f"{run_path(job)}/{stage}/checkpoints/step-{step:08d}")
+
+
 def stage_output(job: Job, plan: Plan, *, stage: str, digest: str | None) -> Output:
     """What a complete stage left behind. Only `train` leaves a model; `prepare` leaves the name of its data."""
     root = f"{run_path(job)}/{stage}"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from trivium.api import ComputeProfile, Job
 from trivium.api.inspection import Inspection
-from trivium.api.plan_status import Plan
+from trivium.api.plan_status import Plan, PlanOutcome
 from trivium.api.status import Attempt, JobStatus, StageName, StageStatus
 from trivium.domain.observation import Observation
 
@@ -40,6 +40,11 @@ class Planner(Protocol):
 
     def shrink(self, plan: Plan) -> Plan | None:
         """The same global batch in smaller micro-batches; None if there are none smaller."""
+
+    def measure_outcome(
+        self, job: Job, *, status: JobStatus, plan: Plan, profile: ComputeProfile | None, memory_bytes: int | None
+    ) -> PlanOutcome | None:
+        """What a training stage took that has just ended well; None where its trainer told no times."""
 
     def name_of_run(self, job: Job, *, stage: StageName, number: int) -> str:
         """The name of an attempt's RayJob."""
@@ -90,9 +95,14 @@ class Situation:
         return later.replace(microsecond=0) + timedelta(seconds=later.microsecond > 0)
 
 
-def micro_batch_size(plan: Plan) -> int:
-    """Of the number of ranks that an attempt starts with; 0 where nothing is trained."""
-    return plan.sizes[0].micro_batch_size if plan.sizes else 0
+def micro_batch_size(plan: Plan, *, workers: int) -> int:
+    """Of an attempt with so many workers; 0 where nothing is trained. A size that was never planned counts as all."""
+    ranks = workers * max(1, plan.gpus_per_worker)
+    return next((size.micro_batch_size for size in plan.sizes if size.world_size == ranks), _of_all(plan))
+
+
+def _of_all(plan: Plan) -> int:
+    return max(plan.sizes, key=lambda size: size.world_size).micro_batch_size if plan.sizes else 0
 
 
 def update(status: JobStatus, **changes: Any) -> JobStatus:

@@ -4,9 +4,10 @@ the number of workers was changed. What a checkpoint depends on never changes.
 
 from trivium.api.conditions import ConditionType, Reason
 from trivium.api.failure_classes import FailureClass
-from trivium.api.plan_status import Plan
+from trivium.api.plan_status import Plan, SizePlan
 from trivium.api.status import Phase, StageName, StageStatus
 from trivium.domain.failure_of import failure
+from trivium.domain.fewer_workers import fewest_workers
 from trivium.domain.profile import resolve_profile
 from trivium.domain.situation import STAGES, PlanRefused, Situation
 from trivium.domain.verdict import Adopt, Finish, Hold, Verdict
@@ -24,9 +25,15 @@ def judge_plan(situation: Situation) -> Verdict | None:
         return None
     if stage.plan.provisional:
         return _final_plan(situation, stage)
-    if stage.plan.workers != situation.job.spec.compute.workers:
+    if stage.plan.workers != situation.job.spec.compute.workers or _lacks_sizes(situation, stage.plan):
         return _other_size(situation, stage, stage.plan)
     return None
+
+
+def _lacks_sizes(situation: Situation, plan: Plan) -> bool:
+    """Whether compute.minWorkers allows a number of workers that nothing was planned for: it may be edited."""
+    fewest = situation.job.spec.compute.min_workers
+    return fewest is not None and fewest_workers(situation.job, plan) > min(fewest, plan.workers)
 
 
 def _first_plans(situation: Situation) -> Verdict:
@@ -63,20 +70,30 @@ def _other_size(situation: Situation, stage: StageStatus, old: Plan) -> Verdict 
     planned = _plan(situation, stage.name, previous=old)
     if isinstance(planned, Hold):
         return planned
-    wish = f"compute.workers: {situation.job.spec.compute.workers}"
+    compute = situation.job.spec.compute
+    fewest = "" if compute.min_workers is None else f", minWorkers: {compute.min_workers}"
+    wish = f"compute.workers: {compute.workers}{fewest}"
     if isinstance(planned, PlanRefused):
         problem = planned.message
     else:
         changed = [name for name in _KEPT_BY_CHECKPOINTS if getattr(planned, name) != getattr(old, name)]
         if not changed:
+            planned = planned.model_copy(update={"sizes": _keep_known(old.sizes, planned.sizes)})
             # A planner may have good reason for another number than the job's (a laptop's cores).
-            return None if planned.workers == old.workers else _adopt(situation, stage, planned)
+            same = (planned.workers, planned.sizes) == (old.workers, old.sizes)
+            return None if same else _adopt(situation, stage, planned)
         problem = f"it would change {', '.join(changed)}, which the checkpoint was written with"
-    note = f"{wish} is not followed: {problem}. Set it back to {old.workers}, or to a number that fits."[:1024]
+    note = f"{wish} is not followed: {problem}. Set workers back to {old.workers}, or to a number that fits."[:1024]
     if note in old.notes:
         return None
     kept = old.model_copy(update={"notes": (*(n for n in old.notes if not n.startswith("compute.workers:")), note)})
     return _adopt(situation, stage, kept)
+
+
+def _keep_known(old: tuple[SizePlan, ...], planned: tuple[SizePlan, ...]) -> tuple[SizePlan, ...]:
+    """New sizes beside the known ones: a micro-batch that was lowered because memory ran out stays low."""
+    known = {size.world_size: size for size in old}
+    return tuple(min(size, known.get(size.world_size, size), key=lambda one: one.micro_batch_size) for size in planned)
 
 
 def _adopt(situation: Situation, stage: StageStatus, plan: Plan) -> Adopt:

@@ -4,16 +4,22 @@ Composed from scratch at every pass, so that a status says the same however the 
 the clock unless something else changed with it: the second pass writes nothing.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from trivium.api.failure_classes import FAILURE_POLICIES
-from trivium.api.status import Attempt, JobStatus, Phase
+from trivium.api.plan_status import Plan
+from trivium.api.status import Attempt, CheckpointStatus, JobStatus, Phase
+from trivium.domain.budget import settle
 from trivium.domain.conditions import Finding, merge_findings
+from trivium.domain.excluded_nodes import exclude_node
 from trivium.domain.findings import describe
-from trivium.domain.restart import charge
-from trivium.domain.run_layout import stage_output
+from trivium.domain.next_attempt import next_attempt
+from trivium.domain.pod_evidence import missing_workers
+from trivium.domain.profile import resolve_profile
+from trivium.domain.run_layout import checkpoint_uri, stage_output
 from trivium.domain.situation import Situation, micro_batch_size, update, with_last_attempt, with_stage
+from trivium.domain.time_spent import add_time, goodput, time_of, undo_steps
 from trivium.domain.upstream import lineage_through
 from trivium.domain.verdict import (
     Adopt,
@@ -88,59 +94,115 @@ def _adopt(situation: Situation, verdict: Adopt) -> JobStatus:
         stage=current.name,
         plan=current.plan,
         spec_digest=situation.status.spec_digest or situation.planner.spec_digest(situation.job),
+        price_per_gpu_hour=situation.status.price_per_gpu_hour if situation.status.stages else _price(situation),
     )
+
+
+def _price(situation: Situation) -> float | None:
+    """Of the profile that training is planned on; a later price is not this job's."""
+    profile = resolve_profile(situation, stage="train")
+    return None if isinstance(profile, Hold) else profile.spec.price_per_gpu_hour
 
 
 def _begin(situation: Situation, verdict: Begin) -> JobStatus:
     status, last, plan = situation.status, situation.last_attempt, verdict.plan
     number = 1 if last is None else last.number + 1
-    stage = next(stage for stage in status.stages if stage.name == verdict.stage)
-    step = stage.checkpoint.step if stage.checkpoint is not None else 0
+    checkpoint = _checkpoint_of_next(situation, verdict)
+    step = checkpoint.step if checkpoint is not None else 0
     attempt = Attempt(
         number=number,
         stage=verdict.stage,
         ray_job=situation.planner.name_of_run(situation.job, stage=verdict.stage, number=number),
         started_at=situation.now,
-        workers=plan.workers,
-        gpus=plan.gpus,
-        micro_batch_size=micro_batch_size(plan),
+        workers=verdict.workers,
+        gpus=verdict.workers * plan.gpus_per_worker,
+        micro_batch_size=micro_batch_size(plan, workers=verdict.workers),
         first_step=step,
         last_step=step,
     )
     same_stage = last is not None and last.stage == verdict.stage
-    status = with_stage(status, verdict.stage, state="Running", plan=plan)
+    status = with_stage(status, verdict.stage, state="Running", plan=plan, checkpoint=checkpoint)
     return update(
         status,
         stage=verdict.stage,
         plan=plan,
-        checkpoint=stage.checkpoint,
+        checkpoint=checkpoint,
         progress=status.progress if same_stage else None,
         attempts=(*status.attempts, attempt)[-_KEPT_ATTEMPTS:],
         started_at=status.started_at or situation.now,
         restarts=status.restarts + verdict.is_restart,
+        skips=status.skips if verdict.skip is None else (*status.skips, verdict.skip),
+        excluded_nodes=() if verdict.forgive_nodes else status.excluded_nodes,
         suspend_requested_at=None,
     )
+
+
+def _checkpoint_of_next(situation: Situation, verdict: Begin) -> CheckpointStatus | None:
+    """The checkpoint that the next attempt goes on from: the newest one, or the one that a rollback names."""
+    stage = next(stage for stage in situation.status.stages if stage.name == verdict.stage)
+    if verdict.skip is None or stage.checkpoint is None:
+        return stage.checkpoint
+    step = verdict.skip.rollback_to
+    if step == 0:
+        return None
+    uri = checkpoint_uri(situation.job, verdict.plan.runs, stage=stage.name, step=step)
+    kept = tuple(one for one in stage.checkpoint.kept if one <= step)
+    return CheckpointStatus(step=step, uri=uri, at=situation.now, kept=kept)
 
 
 def _end(situation: Situation, verdict: End) -> JobStatus:
-    attempt = situation.status.attempts[-1]
-    held = max(0.0, (situation.now - attempt.started_at).total_seconds())
+    status, job = situation.status, situation.job
+    ended_at = max(situation.now, status.attempts[-1].started_at)  # the clock may have jumped back
     status = with_last_attempt(
-        situation.status, ended_at=situation.now, outcome=verdict.outcome, failure=verdict.failure
+        status,
+        ended_at=ended_at,
+        outcome=verdict.outcome,
+        failure=verdict.failure,
+        missing_workers=missing_workers(situation.observation.evidence),
     )
+    attempt = status.attempts[-1]
+    held = (ended_at - attempt.started_at).total_seconds()
+    window = job.spec.recovery.window_seconds
+    nodes = status.excluded_nodes
     status = update(
         status,
+        restart_budget=settle(status.restart_budget, attempt, window_seconds=window, now=ended_at),
+        excluded_nodes=exclude_node(nodes, verdict.failure, now=ended_at)
+        if job.spec.recovery.exclude_failed_nodes
+        else nodes,
         active_seconds=status.active_seconds + int(held),
         gpu_seconds=status.gpu_seconds + int(held) * attempt.gpus,
+        seconds=_time_until(situation, status),
         suspend_requested_at=None,
     )
-    if verdict.outcome == "Complete":
-        return _complete_stage(situation, status, verdict)
-    if verdict.failure is not None and FAILURE_POLICIES[verdict.failure.failure_class].counted:
-        window = situation.job.spec.recovery.window_seconds
-        budget = charge(status, attempt, window_seconds=window, now=situation.now)
-        status = update(status, restart_budget=budget)
-    return status
+    status = update(status, goodput=goodput(status, until=ended_at), cost=_cost(status))
+    return _complete_stage(situation, status, verdict) if verdict.outcome == "Complete" else status
+
+
+def _time_until(situation: Situation, status: JobStatus) -> dict[str, float]:
+    """status.seconds with the attempt that has just ended; steps that its successor repeats are no goodput."""
+    attempt = status.attempts[-1]
+    if attempt.stage != "train" or attempt.ended_at is None:
+        return status.seconds
+    parts = time_of(attempt, until=attempt.ended_at)
+    if attempt.outcome != "Complete":
+        parts = undo_steps(parts, attempt, resume_step=_resume_step(situation, status))
+    return add_time(status.seconds, parts)
+
+
+def _resume_step(situation: Situation, status: JobStatus) -> int:
+    """Where the next attempt will go on."""
+    after = replace(situation, status=status)
+    change = next_attempt(after, status.plan) if status.plan is not None else ""
+    if not isinstance(change, str) and change.skip is not None:
+        return change.skip.rollback_to
+    return status.checkpoint.step if status.checkpoint is not None else 0
+
+
+def _cost(status: JobStatus) -> float | None:
+    """Of the GPUs held so far, at the price of the day on which the job was planned."""
+    price = status.price_per_gpu_hour
+    return None if price is None else round(status.gpu_seconds / 3600 * price, 2)
 
 
 def _complete_stage(situation: Situation, status: JobStatus, verdict: End) -> JobStatus:
@@ -152,7 +214,21 @@ def _complete_stage(situation: Situation, status: JobStatus, verdict: End) -> Jo
     if status.progress is not None:
         evaluation = {key: value for key, value in status.progress.metrics.items() if key.startswith("eval_")}
         output = output.model_copy(update={"evaluation": evaluation})
-    return with_stage(status, name, state="Succeeded", output=output)
+    plan = _with_outcome(situation, status, stage.plan) if name == "train" else stage.plan
+    status = update(status, plan=plan if status.stage == name else status.plan)
+    return with_stage(status, name, state="Succeeded", output=output, plan=plan)
+
+
+def _with_outcome(situation: Situation, status: JobStatus, plan: Plan) -> Plan:
+    """The plan beside what came of it, for the report and for whoever plans the next job of this shape."""
+    outcome = situation.planner.measure_outcome(
+        situation.job,
+        status=status,
+        plan=plan,
+        profile=situation.observation.profiles.get(plan.profile),
+        memory_bytes=max((one.memory_bytes for one in status.attempts if one.memory_bytes), default=None),
+    )
+    return plan if outcome is None else plan.model_copy(update={"outcome": outcome})
 
 
 def _finish(situation: Situation, verdict: Finish) -> JobStatus:

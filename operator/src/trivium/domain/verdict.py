@@ -8,7 +8,7 @@ from typing import Literal
 
 from trivium.api.conditions import ConditionType
 from trivium.api.plan_status import Plan
-from trivium.api.status import Failure, Phase, StageName, StageStatus, UpstreamStatus
+from trivium.api.status import Failure, Phase, Skip, StageName, StageStatus, UpstreamStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,14 @@ class Begin:
 
     stage: StageName
     plan: Plan
+    workers: int
+    """Fewer than the plan's where the platform could not give them all."""
     is_restart: bool
     """Training goes on after a failure or a preemption, not after a suspension."""
+    skip: Skip | None = None
+    """Data that is left out from now on; the attempt goes on from the checkpoint that this names."""
+    forgive_nodes: bool = False
+    """Excluded nodes may be used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from trivium.api import Job
 from trivium.api.compute_profile import ComputeProfileSpec
 from trivium.api.inspection import Inspection
 from trivium.api.plan_status import Plan
-from trivium.api.status import LineageEntry, StageName, UpstreamStatus
+from trivium.api.status import LineageEntry, Skip, StageName, UpstreamStatus
 from trivium.render.names import attempt_labels, child_name
 
 Manifest = dict[str, Any]
@@ -31,6 +31,10 @@ class AttemptInput:
     """Of `model.from.job`; required where the job names one."""
     lineage: tuple[LineageEntry, ...] = ()
     """What the model went through before this job, oldest first."""
+    skips: tuple[Skip, ...] = ()
+    """Data that training leaves out after divergences."""
+    excluded_nodes: tuple[str, ...] = ()
+    """Nodes, by name, that the pods keep away from."""
     progress_url: str | None = None
     """None: nobody receives reports."""
     ca_pem: str | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from trivium.api.compute_profile import ComputeProfileSpec, Resources
 from trivium.render import paths
+from trivium.render.affinity import keep_away
 from trivium.render.attempt import AttemptInput, Manifest
 from trivium.render.environment import ray_environment, submitter_environment
 from trivium.render.mounts import Mount, pod_volumes, ray_mounts
@@ -73,7 +74,7 @@ def _template(attempt: AttemptInput, *, container: Manifest, volumes: list[Manif
     return {
         "metadata": {"labels": attempt.labels},
         "spec": {
-            **_placement(attempt.profile),
+            **_placement(attempt.profile, excluded_nodes=attempt.excluded_nodes),
             # Nothing in these pods talks to the API server; the progress token is projected by itself.
             "automountServiceAccountToken": False,
             # Services of the namespace would become variables; one called `ray` would become RAY_PORT.
@@ -88,13 +89,13 @@ def _template(attempt: AttemptInput, *, container: Manifest, volumes: list[Manif
     }
 
 
-def _placement(profile: ComputeProfileSpec) -> Manifest:
+def _placement(profile: ComputeProfileSpec, *, excluded_nodes: tuple[str, ...]) -> Manifest:
     """Where pods may run, as the platform team says; what it leaves out is left out."""
     pod = profile.pod
     fields: Mapping[str, Any] = {
         "nodeSelector": dict(pod.node_selector),
         "tolerations": [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in pod.tolerations],
-        "affinity": dict(pod.affinity),
+        "affinity": keep_away(pod.affinity, excluded_nodes),
         "runtimeClassName": pod.runtime_class_name,
         "priorityClassName": pod.priority_class_name,
         "imagePullSecrets": [{"name": name} for name in pod.image_pull_secrets],

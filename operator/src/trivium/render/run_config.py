@@ -45,7 +45,11 @@ def build_run_config(attempt: AttemptInput) -> trainer.RunConfig:
         evaluation=_evaluation(job),
         sampling=_sampling(job),
         parallelism=_parallelism(attempt) if train else None,
-        checkpoints=_checkpoints(job),
+        skips=[
+            trainer.SkipWindow(data_step=one.data_step, steps=one.steps, rollback_to=one.rollback_to)
+            for one in attempt.skips
+        ],
+        checkpoints=_checkpoints(job, plan),
         output=trainer.Output(model_card=job.spec.output.model_card),
         recovery=trainer.Recovery(hang_timeout_seconds=job.spec.recovery.hang_timeout_seconds),
         progress=_progress(attempt),
@@ -201,6 +205,7 @@ def _parallelism(attempt: AttemptInput) -> trainer.Parallelism:
     options = job.spec.parallelism.deepspeed.model_dump(mode="json", by_alias=True, exclude_none=True)
     return trainer.Parallelism(
         workers=plan.workers,
+        min_workers=_min_workers(job, plan),
         gpus_per_worker=plan.gpus_per_worker,
         cpus_per_rank=cpus_per_rank(attempt.profile, ranks=plan.gpus_per_worker),
         sizes=[
@@ -219,9 +224,25 @@ def _parallelism(attempt: AttemptInput) -> trainer.Parallelism:
     )
 
 
-def _checkpoints(job: Job) -> trainer.Checkpoints:
+def _min_workers(job: Job, plan: Plan) -> int | None:
+    """The fewest workers that training goes on with; None where all are needed.
+
+    Every number between must have been planned: the job may have been edited since.
+    """
+    fewest, wanted = plan.workers, job.spec.compute.min_workers or plan.workers
+    planned = {size.world_size for size in plan.sizes}
+    while fewest > wanted and (fewest - 1) * max(1, plan.gpus_per_worker) in planned:
+        fewest -= 1
+    return fewest if fewest < plan.workers else None
+
+
+def _checkpoints(job: Job, plan: Plan) -> trainer.Checkpoints:
     wanted = job.spec.storage.checkpoints
-    return trainer.Checkpoints(every_steps=wanted.every.steps, every_minutes=wanted.every.minutes, keep=wanted.keep)
+    minutes = wanted.every.minutes
+    if minutes is None and wanted.every.steps is None and plan.checkpoint_seconds:
+        # By the clock: what was planned rests on the time of a save, and the time of a step is only an estimate.
+        minutes = plan.checkpoint_seconds / 60
+    return trainer.Checkpoints(every_steps=wanted.every.steps, every_minutes=minutes, keep=wanted.keep)
 
 
 def _progress(attempt: AttemptInput) -> trainer.Progress:

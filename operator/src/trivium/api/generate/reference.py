@@ -140,10 +140,15 @@ def _rules(node: Schema, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _failure_table() -> str:
-    lines = ["| class | tried again | costs a restart | what to do |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| class | tried again | costs a restart | pause | what the next attempt changes | what to do |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for failure_class, policy in FAILURE_POLICIES.items():
-        yes_no = [("yes" if flag else "no") for flag in (policy.retried, policy.counted)]
-        lines.append(f"| `{failure_class}` | {' | '.join(yes_no)} | {policy.remedy} |")
+        again = "no" if not policy.retried else "while something can be changed" if policy.needs_change else "yes"
+        counted = "yes" if policy.counted else "no"
+        cells = (f"`{failure_class}`", again, counted, policy.pause, policy.next_attempt, policy.remedy)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
