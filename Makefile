@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint generate verify bench clean lock
+.PHONY: help demo test test-fast mutate lint generate verify bench clean lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test: lint test-fast ## Everything: lint, unit, contract, simulation, training, 
 test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, seconds
 	$(BIN)/python -m pytest -m 'not slow' -n auto --maxprocesses 4
 
+mutate: $(VENV)/.dev ## Change domain/ and planning/ thousands of times and count what the tests notice (minutes)
+	$(BIN)/python tests/mutation/measure.py
+
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,4 +67,4 @@ lock: $(BIN)/uv ## Pin every dependency by hash (no registry is named)
 	echo 'uv==0.13.9' | $(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --generate-hashes --universal --python-version 3.11 - -o requirements/bootstrap.txt
 
 clean: ## Remove the environment and what runs left behind
-	rm -rf $(VENV) $(STATE) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(STATE) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutation
