@@ -37,6 +37,18 @@ def test_workers_are_cut_to_the_cores_and_it_is_said() -> None:
     assert admit(None, fitted)["spec"]["optimization"]["globalBatchSize"] == 32
 
 
+def test_a_minimum_above_what_is_left_goes_with_the_workers() -> None:
+    fitted, notes = fit_job(sft_job(compute={"workers": 8, "minWorkers": 4}), TWO_CORES)
+    assert fitted["spec"]["compute"] == {"workers": 2}
+    assert notes[-1] == "compute.minWorkers is left out: on one machine there are no workers to lose."
+    admit(None, fitted)
+
+
+def test_an_elastic_job_that_fits_is_left_alone() -> None:
+    elastic = sft_job(compute={"workers": 2, "minWorkers": 1})
+    assert fit_job(elastic, TWO_CORES) == (elastic, ())
+
+
 @given(
     wanted=st.integers(1, 64),
     cores=st.integers(1, 64),

@@ -130,6 +130,8 @@ class Plan(StatusBlock):
     """Time from an attempt's decision to its first step, without queueing."""
     start_source: Line = ""
     """Where the start's time comes from."""
+    estimated_step_seconds: Estimate | None = None
+    """Time of one optimizer step, known before the number of steps is."""
     estimated_seconds: Estimate | None = None
     """Time of training, without queueing and start."""
     estimated_gpu_hours: Estimate | None = Field(default=None, alias="estimatedGPUHours")

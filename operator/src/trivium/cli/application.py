@@ -13,6 +13,7 @@ from trivium.cli.errors import CommandError
 from trivium.cli.exit_codes import ExitCode
 from trivium.cli.logs import logs
 from trivium.cli.orders import delete, resume, suspend
+from trivium.cli.plan import plan
 from trivium.cli.report import report
 from trivium.cli.run import run
 from trivium.cli.status import status
@@ -28,7 +29,7 @@ application = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, validate, status, logs, report, suspend, resume, delete, crds, version):
+for command in (run, plan, validate, status, logs, report, suspend, resume, delete, crds, version):
     application.command()(command)
 
 

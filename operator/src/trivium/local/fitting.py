@@ -32,6 +32,9 @@ def fit_job(manifest: Manifest, machine: Machine) -> tuple[Object, Sequence[str]
             f"compute.workers: {job.spec.compute.workers} becomes {workers} on {_cores(machine)}; "
             f"globalBatchSize stays {job.spec.optimization.global_batch_size}."
         )
+    if job.spec.compute.min_workers is not None and workers != job.spec.compute.workers:
+        del compute["minWorkers"]
+        notes.append("compute.minWorkers is left out: on one machine there are no workers to lose.")
     if not notes:
         return dict(manifest), ()
     return {**manifest, "spec": {**spec, "compute": compute}}, notes

@@ -16,8 +16,10 @@ from trivium.planning.train_plan import PlanInput, plan_training
 
 _SHORTEST_LENGTH = 256
 _MOST_DOUBLINGS = 6
+_TIGHT = 0.7
+"""Share of the device's memory from which saving it is worth being shown."""
 _ADAPTER: dict[str, Any] = {"lora": {"rank": 16}}
-_ADAPTER_REMARK = "to train an adapter instead of all weights"
+_ADAPTER_REMARK = " to train an adapter instead of all weights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +57,15 @@ def alternatives_to_refusal(given: PlanInput, *, workers: int) -> tuple[Alternat
 
 def alternatives_to_plan(given: PlanInput, *, plan: Plan) -> tuple[Alternative, ...]:
     """What a person may weigh against a plan that fits: other sizes, less memory, an adapter."""
+    memory = plan.memory_per_gpu
+    is_tight = memory is not None and memory.needed > _TIGHT * memory.available
     halves = [Edit(values=(("compute.workers", plan.workers // 2),))] if plan.workers % 2 == 0 else []
     edits = (
         halves,
         _more_workers(given, workers=plan.workers),
-        _offloads(given),
+        _offloads(given) if is_tight else (),
         _adapters(given),
-        _precomputed_reference(given.job),
+        _precomputed_reference(given.job) if is_tight else (),
     )
     return tuple(found for some in edits for found in _first_that_fits(given, iter(some)))
 
@@ -122,8 +126,8 @@ def _higher_stages(given: PlanInput) -> Iterator[Edit]:
 
 def _offloads(given: PlanInput) -> Iterator[Edit]:
     if given.profile.spec.gpu is not None and given.job.spec.parallelism.offload == "none":
-        yield Edit(values=(("parallelism.offload", "optimizer"),), remark="which is slower")
-        yield Edit(values=(("parallelism.offload", "parameters"),), remark="which is much slower")
+        yield Edit(values=(("parallelism.offload", "optimizer"),), remark=", which is slower")
+        yield Edit(values=(("parallelism.offload", "parameters"),), remark=", which is much slower")
 
 
 def _fixed_size(given: PlanInput, *, workers: int) -> Iterator[Edit]:
@@ -158,7 +162,7 @@ def _adapters(given: PlanInput) -> Iterator[Edit]:
         yield Edit(values=(("adapter", _ADAPTER),), remark=_ADAPTER_REMARK)
         yield Edit(values=(("adapter", {**_ADAPTER, "quantization": "nf4"}),), remark=_ADAPTER_REMARK)
     elif job.spec.adapter.quantization == "none":
-        yield Edit(values=(("adapter.quantization", "nf4"),), remark="to hold the frozen weights in 4 bits")
+        yield Edit(values=(("adapter.quantization", "nf4"),), remark=" to hold the frozen weights in 4 bits")
 
 
 def _precomputed_reference(job: Job) -> Iterator[Edit]:

@@ -19,18 +19,17 @@ class Edit:
 
     values: tuple[tuple[str, Any], ...]
     remark: str = ""
-    """What to know of it, e.g. `which is slower`."""
+    """What to know of it, as the sentence goes on: `, which is slower`, ` to train an adapter`."""
 
     @property
     def sentence(self) -> str:
         """`Set compute.workers: 4 and data.maxLength: 2048.`"""
-        lines = " and ".join(f"{path}: {_flow(value)}" for path, value in self.values)
-        return f"Set {lines}{f', {self.remark}' if self.remark else ''}."
+        lines = " and ".join(f"{path}: {value}" for path, value in self.lines())
+        return f"Set {lines}{self.remark}."
 
-    @property
-    def short(self) -> str:
-        """`compute.workers: 4, data.maxLength: 2048`"""
-        return ", ".join(f"{path}: {_flow(value)}" for path, value in self.values)
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """(path, value) as they are written in one line each."""
+        return tuple((path, _flow(value)) for path, value in self.values)
 
     def yaml_lines(self) -> tuple[str, ...]:
         """The lines as they stand in a manifest, `spec:` first."""
@@ -40,8 +39,7 @@ class Edit:
         return ("spec:", *_block(tree, indent=2))
 
     def __add__(self, other: "Edit") -> "Edit":
-        remark = "; ".join(part for part in (self.remark, other.remark) if part)
-        return Edit(values=(*self.values, *other.values), remark=remark)
+        return Edit(values=(*self.values, *other.values), remark=self.remark + other.remark)
 
 
 def apply_edit(job: Job, edit: Edit) -> Job | None:

@@ -15,6 +15,10 @@ from trivium.planning.flops import TokenFlops
 # between 0.35 and 0.55. A guess for any one cluster.
 EFFICIENCY = 0.4
 
+# What a layer's forward and backward pass take at least, however small: about a hundred kernels that Python launches
+# one by one. A guess, without which a tiny model would train in no time.
+_LAUNCH_SECONDS_PER_LAYER = 1e-3
+
 # From the decision of an attempt to its first step, without reading weights: pods, Ray, imports; on GPUs the pull of
 # the image, too, and kernels that are compiled. Guesses: nobody publishes this.
 _START_SECONDS = {True: 120.0, False: 30.0}
@@ -39,6 +43,7 @@ def predict_speed(
     kind: str,
     adapter: bool,
     flops: TokenFlops,
+    layers: int,
     peak_flops: float | None,
     finished: Sequence[FinishedStage],
 ) -> Speed | None:
@@ -46,13 +51,26 @@ def predict_speed(
     learned = learn_speed(finished, plan=plan, kind=kind, adapter=adapter)
     if learned is not None and (peak_flops is None or learned.value <= peak_flops):
         return _learned_speed(learned, peak_flops=peak_flops)
-    if peak_flops is None:
+    if peak_flops is None or plan.offload != "none":
+        # Offloading is as slow as the host's memory and cores: only experience tells.
         return None
     # Recomputed activations are work that MFU does not count.
     efficiency = EFFICIENCY * flops.model / (flops.model + flops.recomputed)
     less = f", less {1 - efficiency / EFFICIENCY:.0%} for recomputed activations" if flops.recomputed else ""
     source = f"assumed: {EFFICIENCY:.0%} of the peak{less}; published runs reach 35 to 55 %"
+    launched = _launch_bound(plan, layers=layers)
+    if launched is not None and launched < efficiency * peak_flops:
+        source = f"assumed: so small a model waits for its kernels, {_LAUNCH_SECONDS_PER_LAYER * 1e3:.0f} ms a layer"
+        return Speed(flops_per_second=launched, efficiency=launched / peak_flops, source=source)
     return Speed(flops_per_second=efficiency * peak_flops, efficiency=efficiency, source=source)
+
+
+def _launch_bound(plan: Plan, *, layers: int) -> float | None:
+    """FLOPs per second of a rank that does nothing but launch kernels."""
+    if not plan.sizes or not plan.flops_per_step:
+        return None
+    shortest = layers * plan.sizes[-1].gradient_accumulation * _LAUNCH_SECONDS_PER_LAYER
+    return plan.flops_per_step / ranks_of(plan) / shortest
 
 
 def _learned_speed(learned: Learned, *, peak_flops: float | None) -> Speed:
@@ -89,13 +107,15 @@ def estimate_fields(
     fields: dict[str, object] = {"start_seconds": round(start[0], 1), "start_source": start[1]}
     if speed is None or not plan.flops_per_step:
         return fields
+    step = plan.flops_per_step / (speed.flops_per_second * ranks_of(plan))
     fields |= {
+        "estimated_step_seconds": float(f"{step:.4g}"),
         "efficiency": None if speed.efficiency is None else round(speed.efficiency, 4),
         "efficiency_source": speed.source,
     }
     if not plan.total_steps:
         return fields
-    seconds = plan.flops_per_step * plan.total_steps / (speed.flops_per_second * ranks_of(plan))
+    seconds = step * plan.total_steps
     fields["estimated_seconds"] = round(seconds, 1)
     if plan.gpus:
         hours = (seconds + start[0]) * plan.gpus / 3600

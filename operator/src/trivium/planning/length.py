@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from trivium.api import Job
+from trivium.api import Job, PretrainJob
 from trivium.api.inspection import Inspection
 from trivium.planning import defaults
 from trivium.planning.refusal import PlanError
@@ -22,7 +22,7 @@ def steps_of_tokens(*, tokens: int, train_tokens: int, train_sequences: int, glo
 
 
 def total_steps(job: Job, *, inspection: Inspection | None) -> int:
-    """Optimizer steps of the run; 0 while the data has not been seen and the length is not said in steps.
+    """Optimizer steps of the run; 0 while the data has not been seen and the length depends on it.
 
     Raises PlanError where no trained token is left.
     """
@@ -30,7 +30,7 @@ def total_steps(job: Job, *, inspection: Inspection | None) -> int:
     if optimization.steps is not None:
         return optimization.steps
     if inspection is None:
-        return 0
+        return _steps_of_packed_rows(job)
     if inspection.train_sequences == 0 or inspection.train_tokens == 0:
         raise PlanError(
             "spec.data.train",
@@ -48,6 +48,16 @@ def total_steps(job: Job, *, inspection: Inspection | None) -> int:
     passes = defaults.epochs(job)
     assert passes is not None, "the rule length-union leaves epochs, steps, tokens or a default"
     return steps_of_epochs(epochs=passes, train_sequences=inspection.train_sequences, global_batch=batch)
+
+
+def _steps_of_packed_rows(job: Job) -> int:
+    """Before the data has been seen: pre-training fills every row, so a number of tokens is a number of steps."""
+    tokens = job.spec.optimization.tokens
+    if tokens is None or not isinstance(job, PretrainJob):
+        return 0
+    row = job.spec.data.max_length
+    batch = job.spec.optimization.global_batch_size
+    return steps_of_tokens(tokens=tokens.to_int(), train_tokens=row, train_sequences=1, global_batch=batch)
 
 
 def tokens_per_sample(job: Job, *, inspection: Inspection | None) -> float:

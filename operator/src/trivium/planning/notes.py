@@ -16,7 +16,8 @@ def explain(plan: Plan, *, job: Job, profile: ComputeProfile) -> tuple[str, ...]
 def _provisional(plan: Plan) -> str | None:
     if not plan.provisional:
         return None
-    return "Provisional: neither the model nor the data has been seen; the stage prepare completes the plan."
+    unseen = "the data has not been seen" if plan.sizes else "neither the model nor the data has been seen"
+    return f"Provisional: {unseen}; the stage prepare completes the plan."
 
 
 def _fit(plan: Plan, *, job: Job) -> str | None:

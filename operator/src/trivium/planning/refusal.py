@@ -36,11 +36,12 @@ class DoesNotFitError(PlanError):
     def __init__(self, request: FitRequest, *, workers: int) -> None:
         stage, need = smallest_need(request)
         work = request.work
+        ranks = "1 rank" if request.world_sizes[0] == 1 else f"{request.world_sizes[0]} ranks"
         device = "one GPU" if work.gpu else "one worker"
         super().__init__(
             "spec.compute",
             f"training needs at least {_gib(need.total)} on {device}, which has {_gib(request.available)} "
-            f"(ZeRO {stage}, {request.world_sizes[0]} ranks, {work.max_length} tokens; {_largest_parts(need)})",
+            f"(ZeRO {stage}, {ranks}, {work.max_length} tokens; {_largest_parts(need)})",
             "Choose a profile with more memory.",
         )
         self.request = request

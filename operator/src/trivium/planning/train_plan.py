@@ -148,7 +148,7 @@ def _resolved(given: PlanInput, *, machines: Machines, precision: Precision) -> 
             "precision": precision.dtype,
             "attention": precision.attention,
             "liger": precision.liger,
-            "packing": inspection.packing if inspection else job.spec.data.packing == "enabled",
+            "packing": inspection.packing if inspection else _packs(job),
             "examples_per_step": per_step,
             "global_batch_size": batch,
             "learning_rate": defaults.learning_rate(job),
@@ -157,6 +157,11 @@ def _resolved(given: PlanInput, *, machines: Machines, precision: Precision) -> 
             "tokens_per_step": batch * tokens_per_sample(job, inspection=inspection),
         }
     )
+
+
+def _packs(job: Job) -> bool:
+    """Before the data has been seen: pre-training always packs; of the others only what the job says is sure."""
+    return isinstance(job, PretrainJob) or job.spec.data.packing == "enabled"
 
 
 def _fitted(fit: Fit, *, work: Workload, machines: Machines) -> dict[str, object]:
@@ -185,6 +190,7 @@ def _with_time(plan: Plan, *, given: PlanInput, work: Workload) -> Plan:
         kind=job.kind,
         adapter=job.spec.adapter is not None,
         flops=flops,
+        layers=work.architecture.num_layers if work.architecture is not None else 0,
         peak_flops=peak_flops_of(profile, precision=plan.precision),
         finished=given.finished,
     )

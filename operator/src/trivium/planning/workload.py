@@ -26,15 +26,17 @@ def known_architecture(
         return _read(inspection.architecture, field="spec.model")
     if model_config is not None:
         return _read(model_config, field="spec.model")
-    if isinstance(job, PretrainJob) and job.spec.model.architecture is not None:
-        return _written_architecture(job.spec.model)
-    return None
+    written = written_config(job.spec.model) if isinstance(job, PretrainJob) else None
+    return None if written is None else _read(written, field="spec.model.architecture")
 
 
-def _written_architecture(model: PretrainModel) -> Architecture | None:
-    """Of a model from scratch, as far as the job says it."""
+def written_config(model: PretrainModel) -> Mapping[str, Any] | None:
+    """The config of a model from scratch, as far as the job says it; None if a size is left to transformers' defaults,
+    which only prepare knows. Raises PlanError for an unknown preset.
+    """
     written, tokenizer = model.architecture, model.tokenizer
-    assert written is not None
+    if written is None:
+        return None
     vocabulary = tokenizer.train.vocab_size if tokenizer is not None and tokenizer.train is not None else None
     if written.preset is not None:
         known = PRESET_CONFIGS.get(written.preset)
@@ -44,14 +46,13 @@ def _written_architecture(model: PretrainModel) -> Architecture | None:
                 f"{written.preset} is not a preset",
                 f"Use one of {', '.join(PRESET_CONFIGS)}, or write architecture.config.",
             )
-        return read_architecture({**known, "vocab_size": vocabulary or known["vocab_size"]})
-    assert written.config is not None
+        return {**known, "vocab_size": vocabulary or known["vocab_size"]}
+    assert written.config is not None, "the rule architecture-union leaves preset or config"
     config: dict[str, Any] = written.config.model_dump(by_alias=True)
     if "vocab_size" not in config and vocabulary is not None:
         config["vocab_size"] = vocabulary
-    # Sizes that are left out are transformers' defaults, which only prepare knows.
     needed = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}
-    return _read(config, field="spec.model.architecture.config") if needed <= config.keys() else None
+    return config if needed <= config.keys() else None
 
 
 def _read(config: Mapping[str, Any], *, field: str) -> Architecture:
