@@ -27,8 +27,7 @@ from trivium.domain.observation import RawChildren, observe
 from trivium.domain.retention import is_over
 from trivium.domain.situation import Limits, PlanRefused
 from trivium.domain.status import refuse_spec
-from trivium.planning import Refusal, plan_stage, shrink
-from trivium.planning.outcome import measure_outcome
+from trivium.planning import Refusal, measure_outcome, newest_first, plan_stage, shrink
 from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
 from trivium.render import AttemptInput
 from trivium.render.attempt import name_of_run
@@ -37,7 +36,7 @@ from trivium.render.names import attempt_of
 from trivium.render.network_policy import render_network_policy
 from trivium.render.ray_job import render_ray_job
 from trivium.render.spec_digest import spec_digest
-from trivium.store import PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
+from trivium.store import JOB_KINDS, PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
 
 _PRUNED_KINDS = ("ConfigMap", "NetworkPolicy")
 """Never RayJobs: they are deleted only by a named decision."""
@@ -75,23 +74,30 @@ async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Clu
     except ValidationError as error:
         return await _refuse(manifest, error, now=now, store=store, cluster=cluster)
     raw = await gather(manifest, job, store=store, cluster=cluster, settings=settings)
-    decision = _decide(job, raw, now=now, settings=settings)
+    planner = _Planner(store)
+    decision = _decide(job, raw, now=now, planner=planner, settings=settings)
     old = job.status or JobStatus()
     if decision.status == old:
         try:
             return await _act(manifest, decision, raw=raw, store=store, cluster=cluster, settings=settings)
         except RefusedError as error:
             raw = replace(raw, refusal=str(error))
-            decision = _decide(job, raw, now=now, settings=settings)
+            decision = _decide(job, raw, now=now, planner=planner, settings=settings)
     return await _record(manifest, old=old, new=decision.status, store=store, cluster=cluster)
 
 
-def _decide(job: Job, raw: RawChildren, *, now: datetime, settings: Settings) -> Decision:
-    return decide(job, observe(raw, job=job), now=now, planner=_Planner(), limits=settings.limits)
+def _decide(job: Job, raw: RawChildren, *, now: datetime, planner: "_Planner", settings: Settings) -> Decision:
+    return decide(job, observe(raw, job=job), now=now, planner=planner, limits=settings.limits)
 
 
 class _Planner:
-    """What decisions need of the layers beside and above them (domain.situation.Planner)."""
+    """What decisions need of the layers beside and above them (domain.situation.Planner).
+
+    Finished jobs are looked up only when a plan is due: a pass that plans nothing must not look at all jobs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def plan_stage(
         self,
@@ -102,7 +108,10 @@ class _Planner:
         profile: ComputeProfile,
         previous: Plan | None,
     ) -> Plan | PlanRefused:
-        planned = plan_stage(job, stage=stage, inspection=inspection, profile=profile, previous=previous)
+        finished = newest_first(self._store.of_kind(*JOB_KINDS), profile=profile.metadata.name)
+        planned = plan_stage(
+            job, stage=stage, inspection=inspection, profile=profile, previous=previous, finished=finished
+        )
         return PlanRefused(message=planned.message) if isinstance(planned, Refusal) else planned
 
     def shrink(self, plan: Plan) -> Plan | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from pydantic import ValidationError
+
 from trivium.api.plan_status import Plan, PlanOutcome
 
 _MOST_JOBS = 16
@@ -65,8 +67,12 @@ def read_finished(manifest: Mapping[str, Any]) -> FinishedStage | None:
     raw = (stage or {}).get("plan") or {}
     if stage is None or stage.get("state") != "Succeeded" or not raw.get("outcome"):
         return None
-    plan = Plan.model_validate(raw)
-    assert plan.outcome is not None
+    try:
+        plan = Plan.model_validate(raw)
+    except ValidationError:
+        return None  # another version's: it teaches nothing, and is no reason to plan nothing
+    if plan.outcome is None:
+        return None
     return FinishedStage(
         kind=str(manifest["kind"]),
         adapter=(manifest.get("spec") or {}).get("adapter") is not None,
