@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +27,10 @@ from trivium.work_queue import WorkQueue
 
 RESYNC_INTERVAL = timedelta(minutes=10)
 """A watch emits nothing for what vanished while it was broken; a list does."""
+BEAT = timedelta(seconds=10)
+"""How often the engine notes that it is alive."""
+ABSENCE = timedelta(seconds=60)
+"""More between two beats than any load explains: the process was frozen, or the clock was set."""
 RECORD_PATIENCE = timedelta(seconds=3)
 """How long a final report may wait for its record before the trainer is asked to repeat it: it hangs up after five."""
 
@@ -78,6 +82,7 @@ class Controller:
         self._under_way: set[asyncio.Future[None]] = set()
         self._passed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._last_beat: datetime | None = None
 
     def on_event(self, event_type: str | None, manifest: Manifest) -> None:
         """One watch event: ADDED, MODIFIED, DELETED, or None for an object that was listed."""
@@ -95,16 +100,28 @@ class Controller:
             self.on_list(kind, manifests)
         self._wake(self._store.job_keys())
 
+    def beat(self) -> None:
+        """Note the time. After an absence, reports that came meanwhile are still unread, and a clock that was set says
+        nothing about trainers: silence counts from now on. `run` calls it; so does who drives the engine step by step.
+        """
+        now, last = self._clock.now(), self._last_beat
+        self._last_beat = now
+        if last is not None and not -ABSENCE < now - last < ABSENCE:
+            _log.warning("%.0f seconds between two beats; silence counts from now", (now - last).total_seconds())
+            self._settings = replace(self._settings, listening_since=now)
+            self._wake(self._store.job_keys())  # looks that were put off by the old clock
+
     async def run(self) -> None:
         """Reconcile until `stop`; the passes under way are finished first."""
         workers = [asyncio.create_task(self._work()) for _ in range(self._num_workers)]
         resync = asyncio.create_task(self._resync_regularly())
+        beats = asyncio.create_task(self._beat_regularly())
         try:
             await self._stopping.wait()
         finally:
-            for task in (resync, *workers):
+            for task in (beats, resync, *workers):
                 task.cancel()
-            await asyncio.gather(resync, *workers, *self._under_way, return_exceptions=True)
+            await asyncio.gather(beats, resync, *workers, *self._under_way, return_exceptions=True)
 
     async def stop(self) -> None:
         """End `run`; what was recorded is found again by the next process."""
@@ -120,6 +137,8 @@ class Controller:
 
     async def one_pass(self, key: ObjectKey) -> None:
         """Reconcile a key that was taken from the queue, and queue what follows from it."""
+        if self._last_beat is not None:
+            self.beat()  # a process that thaws may come here before its beat does
         try:
             outcome = await reconcile(
                 key, now=self._clock.now(), store=self._store, cluster=self._cluster, settings=self._settings
@@ -153,8 +172,9 @@ class Controller:
         if is_urgent(status, snapshot):
             self._queue.add(key)
         else:
-            due = progress_due_at(status, interval=self._settings.limits.progress_interval)
-            self._queue.add_at(key, due or self._clock.now())
+            interval, now = self._settings.limits.progress_interval, self._clock.now()
+            due = progress_due_at(status, interval=interval)
+            self._queue.add_at(key, min(due, now + interval) if due is not None else now)
         if report.end is not None:
             status, attempt = await self._recorded(key, attempt, snapshot)
         return answer_report(job, status, attempt)
@@ -220,6 +240,11 @@ class Controller:
             under_way.add_done_callback(self._under_way.discard)
             # Shielded: a pass that has begun to write ends, also when its worker is told to stop.
             await asyncio.shield(under_way)
+
+    async def _beat_regularly(self) -> None:
+        while True:
+            self.beat()
+            await self._clock.wait(asyncio.Event(), until=self._clock.now() + BEAT)
 
     async def _resync_regularly(self) -> None:
         delay = timedelta(0)

@@ -35,9 +35,8 @@ class FakePlanner:
     def plan_stage(self, job, *, stage, inspection, profile, previous):
         if job.spec.data.max_length == 666:
             return PlanRefused(message="spec.data.maxLength: 666 does not fit. Lower it.")
-        return PLAN.model_copy(
-            update={"workers": job.spec.compute.workers, "provisional": stage == "train" and inspection is None}
-        )
+        unseen = stage == "train" and inspection is None and (previous is None or previous.provisional)
+        return PLAN.model_copy(update={"workers": job.spec.compute.workers, "provisional": unseen})
 
     def shrink(self, plan):
         (size,) = plan.sizes

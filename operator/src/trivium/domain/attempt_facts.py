@@ -39,8 +39,7 @@ def fold_facts(
     snapshot = observation.report
     if snapshot is None or snapshot.report.stage != attempt.stage:
         return status
-    due = progress_due_at(status, interval=interval)
-    if is_urgent(status, snapshot) or observation.state in ENDED or due is None or due <= now:
+    if is_urgent(status, snapshot) or observation.state in ENDED or is_progress_due(status, interval=interval, now=now):
         status = _fold_report(status, snapshot, job=job, observation=observation)
     return status
 
@@ -77,6 +76,12 @@ def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | Non
     """When progress alone is next worth a write; None if it is at once."""
     updated_at = status.progress.updated_at if status.progress is not None else None
     return None if updated_at is None else updated_at + interval
+
+
+def is_progress_due(status: JobStatus, *, interval: timedelta, now: datetime) -> bool:
+    """Whether progress alone is worth a write now. A write of the future was made before the clock went back."""
+    due = progress_due_at(status, interval=interval)
+    return due is None or not now < due <= now + interval
 
 
 def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, observation: Observation) -> JobStatus:

@@ -21,7 +21,7 @@ from trivium.domain.leftovers import judge_leftovers
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.profile import judge_unmade, resolve_profile
 from trivium.domain.progression import judge_begin, judge_completion, judge_living, judge_suspended, progress_at
-from trivium.domain.restart import judge_restart
+from trivium.domain.restart import judge_backoff, judge_final_failure
 from trivium.domain.retention import judge_rest
 from trivium.domain.silence import judge_silence, silence_due_at
 from trivium.domain.situation import Limits, Planner, Situation
@@ -47,8 +47,9 @@ CHAIN: tuple[Callable[[Situation], Verdict | None], ...] = (
     judge_living,
     # None does.
     judge_completion,
+    judge_final_failure,
     judge_suspended,
-    judge_restart,
+    judge_backoff,
     judge_upstream,
     judge_plan,
     judge_begin,

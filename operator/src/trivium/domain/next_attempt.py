@@ -36,7 +36,14 @@ def next_attempt(situation: Situation, plan: Plan) -> NextAttempt | str:
     if last is None or last.failure is None or stage is None or stage.name != last.stage:
         return same
     change = _CHANGES.get(last.failure.failure_class)
-    return same if change is None else change(situation, last, plan)
+    found = same if change is None else change(situation, last, plan)
+    return same if isinstance(found, str) and _edit_is_pending(situation, plan) else found
+
+
+def _edit_is_pending(situation: Situation, plan: Plan) -> bool:
+    """Whether the job asks for another number of workers, and has not been told that it cannot be followed."""
+    asked = situation.job.spec.compute.workers
+    return asked != plan.workers and not any(note.startswith(f"compute.workers: {asked}") for note in plan.notes)
 
 
 def _smaller_micro_batch(situation: Situation, last: Attempt, plan: Plan) -> NextAttempt | str:
@@ -68,6 +75,8 @@ def _rollback(situation: Situation, last: Attempt, plan: Plan) -> NextAttempt | 
 
 
 def _fewer_workers(situation: Situation, last: Attempt, plan: Plan) -> NextAttempt | str:
+    if last.stage == "train" and plan.workers < last.workers:
+        return NextAttempt(plan=plan, workers=plan.workers)  # planned anew since, for fewer: that deserves its own try
     workers = fewer_workers(situation.job, plan, last) if last.stage == "train" else None
     if workers is not None:
         return NextAttempt(plan=plan, workers=workers)

@@ -48,7 +48,7 @@ def judge_begin(situation: Situation) -> Verdict | None:
     if isinstance(profile, Hold):
         return profile
     change = next_attempt(situation, stage.plan)
-    assert not isinstance(change, str), "judge_restart has finished a job that nothing can help"
+    assert not isinstance(change, str), "judge_final_failure has finished a job that nothing can help"
     again = last is not None and last.stage == stage.name
     return Begin(
         stage=stage.name,
@@ -67,4 +67,8 @@ def progress_at(situation: Situation) -> datetime | None:
         return None
     status = situation.status
     progress = read_progress(snapshot, status=status, job=situation.job, profiles=situation.observation.profiles)
-    return progress_due_at(status, interval=situation.limits.progress_interval) if progress != status.progress else None
+    interval = situation.limits.progress_interval
+    due = progress_due_at(status, interval=interval)
+    if progress == status.progress or due is None:
+        return None
+    return min(due, situation.after(situation.now, seconds=interval.total_seconds()))

@@ -17,16 +17,19 @@ MAX_RESTARTS_WITHOUT_PROGRESS = 3
 _JITTER = 0.2  # of the pause: jobs that failed together do not come back together
 
 
-def judge_restart(situation: Situation) -> Verdict | None:
-    """Finish, or hold until the pause is over; None when the next attempt may begin."""
+def judge_final_failure(situation: Situation) -> Verdict | None:
+    """Whether the last failure ends the job. A suspension does not hide it."""
     attempt = _failed_attempt(situation)
     if attempt is None or attempt.failure is None:
         return None
     final = _why_final(situation, attempt.failure)
-    if final is not None:
-        return Finish(failure=final)
-    due = backoff_due_at(situation)
-    if due is None or due <= situation.now:
+    return Finish(failure=final) if final is not None else None
+
+
+def judge_backoff(situation: Situation) -> Verdict | None:
+    """Hold until the pause after the last failure is over; None when the next attempt may begin."""
+    attempt, due = _failed_attempt(situation), backoff_due_at(situation)
+    if attempt is None or attempt.failure is None or due is None or due <= situation.now:
         return None
     message = (
         f"Attempt {attempt.number} failed: {attempt.failure.failure_class} {attempt.failure.reason}. "
@@ -47,6 +50,8 @@ def backoff_due_at(situation: Situation) -> datetime | None:
     attempt = _failed_attempt(situation)
     if attempt is None or attempt.failure is None or attempt.ended_at is None:
         return None
+    if attempt.ended_at > situation.now:
+        return None  # the clock went back: how much of the pause is over cannot be told, and its length is only manners
     backoff = situation.job.spec.recovery.backoff
     match FAILURE_POLICIES[attempt.failure.failure_class].pause:
         case Pause.NEVER:

@@ -42,11 +42,20 @@ def silence_due_at(situation: Situation) -> datetime | None:
         return _quiet_at(situation, attempt.running_at or attempt.started_at)
     slow = 1 if snapshot.report.activity == "step" else SLOW_ACTIVITY_FACTOR
     allowed = situation.job.spec.recovery.hang_timeout_seconds * slow * WATCHDOG_FACTOR
-    return min(_quiet_at(situation, snapshot.received_at), situation.after(snapshot.advanced_at, seconds=allowed))
+    moved_at = situation.after(_heard(situation, snapshot.advanced_at), seconds=allowed)
+    return min(_quiet_at(situation, snapshot.received_at), moved_at)
 
 
 def _quiet_at(situation: Situation, heard_at: datetime) -> datetime:
-    # What was said while nobody listened cannot be held against the trainer.
-    since = max(heard_at, situation.observation.listening_since)
     seconds = situation.job.spec.recovery.hang_timeout_seconds * SLOW_ACTIVITY_FACTOR
-    return situation.after(since, seconds=seconds)
+    return situation.after(_heard(situation, heard_at), seconds=seconds)
+
+
+def _heard(situation: Situation, moment: datetime) -> datetime:
+    """From when on a silence counts.
+
+    What was said while nobody listened cannot be held against the trainer; and what was heard in the future was heard
+    before the clock went back. `listening_since` is when this process began to listen, or was last away.
+    """
+    listening = situation.observation.listening_since
+    return listening if moment > situation.now else max(moment, listening)
