@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trivium.api.plan_status import Plan, SizePlan
-from trivium.planning import Refusal, plan_stage, shrink, stage_profile_name
+from trivium.planning import PlanInput, Refusal, plan_stage, shrink, stage_profile_name, study_training
 
 
 def _train(job, profile, inspection, **arguments):
@@ -233,18 +233,63 @@ def test_no_trained_token_is_a_refusal_and_not_a_division_by_zero(make_job, make
     assert refusal.field == "spec.data.train"
 
 
+MIXTURE = {
+    "model_type": "mixtral",
+    "hidden_size": 192,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 6,
+    "num_local_experts": 4,
+    "intermediate_size": 512,
+    "vocab_size": 4096,
+}
+
+
 def test_a_mixture_of_experts_takes_no_all_linear_adapter(make_job, make_profile, make_inspection):
-    config = {
-        "model_type": "mixtral",
-        "hidden_size": 192,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 6,
-        "num_local_experts": 4,
-        "intermediate_size": 512,
-        "vocab_size": 4096,
-    }
-    refusal = _train(make_job("SFTJob", adapter={}), make_profile("cpu"), make_inspection("tiny", architecture=config))
+    inspection = make_inspection("tiny", architecture=MIXTURE)
+    refusal = _train(make_job("SFTJob", adapter={}), make_profile("cpu"), inspection)
     assert refusal.field == "spec.adapter.lora.targetModules"
+    named = make_job("SFTJob", adapter={"lora": {"targetModules": ["q_proj", "k_proj", "v_proj", "o_proj"]}})
+    assert isinstance(_train(named, make_profile("cpu"), inspection), Plan)
+
+
+@pytest.mark.parametrize("module", ["gate", "gate_proj", "experts"])
+def test_neither_router_nor_experts_take_an_adapter(make_job, make_profile, make_inspection, module):
+    job = make_job("SFTJob", adapter={"lora": {"targetModules": [module]}})
+    refusal = _train(job, make_profile("cpu"), make_inspection("tiny", architecture=MIXTURE))
+    assert refusal.field == "spec.adapter.lora.targetModules"
+    assert "q_proj, k_proj, v_proj, o_proj" in refusal.message
+
+
+def test_zero_3_is_open_to_mixtures_that_have_been_run_with_it(make_job, make_profile, make_inspection):
+    job = make_job("SFTJob", parallelism={"zeroStage": 3}, compute={"workers": 2})
+    proven = _train(job, make_profile("h100"), make_inspection("tiny", architecture=MIXTURE))
+    assert proven.zero_stage == 3
+    other = make_inspection("tiny", architecture={**MIXTURE, "model_type": "granitemoe"})
+    refusal = _train(job, make_profile("h100"), other)
+    assert refusal.field == "spec.parallelism.zeroStage"
+    assert "granitemoe" in refusal.message
+    # Left to us, it is not chosen, however large the model.
+    large = {**MIXTURE, "model_type": "granitemoe", "hidden_size": 4096, "intermediate_size": 8192}
+    free = make_job("SFTJob", compute={"workers": 2}, data={"maxLength": 256})
+    study = study_training(
+        PlanInput(job=free, profile=make_profile("h100"), inspection=make_inspection("tiny", architecture=large))
+    )
+    assert {one.zero_stage for one in study.candidates} == {1, 2}
+
+
+OTHER_SHAPES = [{"kv_lora_rank": 512}, {"layer_types": ["linear_attention"]}, {"vision_config": {}}]
+
+
+@pytest.mark.parametrize("field", OTHER_SHAPES)
+def test_what_is_no_plain_transformer_is_refused_before_it_is_planned_wrongly(
+    make_job, make_profile, make_inspection, field
+):
+    refusal = _train(
+        make_job("SFTJob"), make_profile("h100"), make_inspection("tiny", architecture={**MIXTURE, **field})
+    )
+    assert refusal.field == "spec.model"
+    assert "which" in refusal.message
+    assert "not planned" in refusal.message
 
 
 @given(micro=st.integers(1, 64), accumulation=st.integers(1, 8), worlds=st.sets(st.integers(1, 8), min_size=1))

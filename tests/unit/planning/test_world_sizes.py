@@ -47,16 +47,24 @@ def test_the_memory_shown_is_that_of_the_hungriest_size(make_job, make_profile, 
 
 
 def test_what_fits_only_at_full_size_is_refused_with_a_higher_minimum(make_job, make_profile, make_inspection):
-    spec = {"compute": {"workers": 4, "minWorkers": 1, "gpusPerWorker": 2}, "optimization": {"globalBatchSize": 192}}
-    refusal = _train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b"))
+    def plan(memory, workers, minimum):
+        job = make_job(
+            "SFTJob",
+            compute={"workers": workers, "minWorkers": minimum, "gpusPerWorker": 2},
+            optimization={"globalBatchSize": 192, "microBatchSize": 1},
+            parallelism={"zeroStage": 3, "gradientCheckpointing": "enabled"},
+        )
+        return _train(job, make_profile("h100", gpu={"memory": memory}), make_inspection("8b"))
+
+    most, least = (plan("288Gi", workers, workers).memory_per_gpu.needed for workers in (1, 4))
+    between = str((most + least) // 2)
+    refusal = plan(between, 4, 1)
     assert isinstance(refusal, Refusal)
     way = next(way for way in refusal.ways_out if "minWorkers" in way)
     fewest = int(re.search(r"compute\.minWorkers: (\d+)", way).group(1))
     assert 1 < fewest <= 4
-    spec["compute"]["minWorkers"] = fewest
-    assert isinstance(_train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b")), Plan)
-    spec["compute"]["minWorkers"] = fewest - 1
-    assert isinstance(_train(make_job("SFTJob", **spec), make_profile("h100"), make_inspection("8b")), Refusal)
+    assert isinstance(plan(between, 4, fewest), Plan)
+    assert isinstance(plan(between, 4, fewest - 1), Refusal)
 
 
 @given(
