@@ -64,6 +64,9 @@ class _Quiet:
     def stop_requested(self) -> bool:
         return False
 
+    def save_requested(self) -> bool:
+        return False
+
 
 def make_base(folder: Path, texts: list[str], *, parameters: int) -> Path:
     """A model from the smallest preset with so many parameters, random weights, and a tokenizer of these texts."""

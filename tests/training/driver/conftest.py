@@ -208,6 +208,12 @@ def cluster(tmp_path_factory, temp_dir):
 
 
 @pytest.fixture
+def driver_variables():
+    """The environment of Ray's processes and of the driver, for a mount root."""
+    return driver_environment
+
+
+@pytest.fixture
 def run_config():
     return build_config
 

@@ -25,7 +25,7 @@ from trivium_trainer.layout import StageDirectory
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 sizes = [{"world_size": 2, "micro_batch_size": 1, "gradient_accumulation": 1}]
 attempt = Attempt(stage=StageDirectory(Path(sys.argv[1])), name="one")
-trainer = build_trainer(RankTask(config=None, attempt=attempt), Parallelism(workers=2, sizes=sizes), ranks=2)
+trainer = build_trainer(RankTask(config=None, attempt=attempt), Parallelism(workers=2, sizes=sizes))
 ours = {type(callback).__name__ for callback in trainer._create_default_callbacks()}
 theirs = {type(callback).__name__ for callback in DataParallelTrainer._create_default_callbacks(trainer)}
 print(sorted(theirs - ours), "torch" in sys.modules)

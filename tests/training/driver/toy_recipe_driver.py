@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from trivium_trainer.__main__ import main
-from trivium_trainer.failure import FailureClass, StopRequested, TrainingError
+from trivium_trainer.failure import DivergedError, FailureClass, StopRequested, TrainingError
 from trivium_trainer.launch import Work
 from trivium_trainer.layout import run_directory
 from trivium_trainer.report_data import StepLine
@@ -27,7 +27,10 @@ def toy_recipe(behavior, config, session):
     stage = run_directory(config).stage("train")
     first = not (stage.root / "second").exists()
     waited = 0.0
-    for step in range(1, config.optimization.total_steps + 1):
+    steps = config.optimization.total_steps
+    if behavior == "linger" and session.world_size > 1:
+        steps = 10**6  # until the node is gone
+    for step in range(1, steps + 1):
         if step == BAD_STEP and session.rank == session.world_size - 1:
             misbehave(behavior, stage, first=first)
         value = torch.ones(1)
@@ -40,6 +43,8 @@ def toy_recipe(behavior, config, session):
             StepLine(at=time.time(), step=step, loss=1.0 / step, learning_rate=1e-3, tokens=step, tokens_per_second=1.0)
         )
         stop = torch.tensor(float(session.stop_requested()))
+        if session.save_requested():
+            (stage.root / "saved").write_text(str(step))
         waited = max(waited, time.monotonic() - began)
         torch.distributed.broadcast(stop, src=0)
         if stop.item():
@@ -54,8 +59,18 @@ def misbehave(behavior, stage, *, first):
             raise TrainingError(
                 FailureClass.DATA_ERROR, "MissingColumn", "data.train[0]: no column text.", remedy="Name one."
             )
+        case "user":
+            raise TrainingError(FailureClass.USER_ERROR, "BadField", "model.x: 1 is no 2.", remedy="Set 2.")
+        case "memory":
+            import torch
+
+            torch.empty(1 << 50, dtype=torch.uint8)
+        case "diverge":
+            raise DivergedError("LossIsNaN", "The loss became NaN.", remedy="Lower it.", step=BAD_STEP, data_step=53)
         case "bug":
             raise KeyError("text")
+        case "linger":
+            (stage.root / "lingering").touch()
         case "die-once" if first:
             (stage.root / "second").touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -42,6 +42,9 @@ class RecordingSession:
     def stop_requested(self):
         return self.state.get("step", 0) + 1 >= self.options.get("stop_in_step", 10**9)
 
+    def save_requested(self):
+        return False
+
 
 def watch_and_die(folder):
     """Kill this process as soon as `folder` holds a file: in the middle of a checkpoint."""

@@ -55,6 +55,9 @@ class RecordingSession:
     def stop_requested(self):
         return False
 
+    def save_requested(self):
+        return False
+
 
 @dataclass(frozen=True)
 class Machine:

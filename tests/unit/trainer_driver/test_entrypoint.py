@@ -6,8 +6,9 @@ import signal
 import pytest
 
 from trivium_trainer.__main__ import main, read_config
+from trivium_trainer.driver.patience import OTHER_ACTIVITIES
 from trivium_trainer.driver.signals import Termination
-from trivium_trainer.driver.watchdog import OTHER_ACTIVITIES, Watchdog
+from trivium_trainer.driver.watchdog import Watchdog
 from trivium_trainer.failure import FailureClass, TrainingError
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from trivium_trainer.driver.durable import append_line, create_json, cut_torn_line, read_json, read_lines, write_json
 from trivium_trainer.driver.ledger import begin_attempt
+from trivium_trainer.durable import append_line, create_json, cut_torn_line, read_json, read_lines, write_json
 from trivium_trainer.failure import FailureClass, TrainingError
 from trivium_trainer.layout import StageDirectory
 

@@ -7,19 +7,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from trivium_trainer.config import Progress, RunConfig
+from trivium_trainer.checkpoint.marker import Marker, write_marker
+from trivium_trainer.config import Progress, RunConfig, SkipWindow
 from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
 from trivium_trainer.driver.ending import build_final_report, deliver, exit_code, newest_report, read_end_record
 from trivium_trainer.driver.ledger import begin_attempt
 from trivium_trainer.driver.rank import _require_shared_storage
-from trivium_trainer.driver.rank_session import build_run_line
+from trivium_trainer.driver.rank_session import RankSession, build_run_line
 from trivium_trainer.driver.report_file import MAX_STEP_LINES, ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK, Reporter
 from trivium_trainer.driver.state import RunState
 from trivium_trainer.failure import EndRecord, FailureClass, TrainingError
 from trivium_trainer.layout import StageDirectory
 from trivium_trainer.progress import ProgressReport
-from trivium_trainer.report_data import StepLine
+from trivium_trainer.report_data import CheckpointLine, StepLine
 
 
 @pytest.fixture
@@ -232,3 +233,78 @@ def test_a_rank_on_another_disk_is_told_to_use_a_shared_claim(tmp_path):
     elsewhere = type(attempt)(stage=StageDirectory(tmp_path / "rank"), name="one")
     with pytest.raises(TrainingError, match="ReadWriteMany"):
         _require_shared_storage(elsewhere, rank=1)
+
+
+class Recorder:
+    """A RankSession over a folder, closed at the end."""
+
+    def __init__(self, config, stage, name, **options):
+        self.attempt = begin_attempt(stage, name)
+        self.session = RankSession(config, self.attempt, **options)
+
+    def __enter__(self):
+        return self.session
+
+    def __exit__(self, *_):
+        self.session.close()
+
+
+def test_a_rank_reports_where_it_stands_from_its_first_report_on(tmp_path, config):
+    stage = StageDirectory(tmp_path)
+    for step in (5, 10):
+        stage.checkpoint(step).mkdir(parents=True)
+        write_marker(stage.checkpoint(step), marker_of(step))
+    stage.checkpoint(15).mkdir()  # killed in the middle of a save
+    window = SkipWindow(data_step=8, steps=3, rollback_to=5)
+    with Recorder(config, stage, "one") as session:
+        first = session.state.report(0)
+    assert (first.step, first.tokens, first.checkpoints) == (10, 1000, [5, 10])
+    with Recorder(config.model_copy(update={"skips": [window]}), stage, "two") as session:
+        first = session.state.report(0)
+    assert (first.step, first.tokens, first.checkpoints) == (5, 500, [5])
+    runs = [json.loads(line) for line in stage.report_data.read_text().splitlines()]
+    runs = [line for line in runs if line["kind"] == "run"]
+    assert [(line["resumedFromStep"], len(line["skips"])) for line in runs] == [(10, 0), (5, 1)]
+
+
+def marker_of(step):
+    numbers = {"step": step, "tokens": step * 100, "world_size": 1, "zero_stage": 0}
+    return Marker(**numbers, global_batch_size=8, micro_batch_size=8, data_digest="d", model_digest="m", files=[])
+
+
+def test_reports_and_the_reports_data_say_what_the_time_went_to(tmp_path, config):
+    stage = StageDirectory(tmp_path)
+    with Recorder(config, stage, "one") as session:
+        session.beat("restore")
+        assert session.state.report(0).activity == "start"
+        session.beat("step")
+        session.progress(step=1)
+        session.beat("step")
+        session.write(CheckpointLine(at=0, step=1, seconds=1, bytes=1))
+        said = session.state.report(0)
+    assert set(said.seconds) == {"start", "restore", "step"}
+    assert said.first_step_seconds == pytest.approx(sum(said.seconds.values()), abs=0.01)
+    lines = [json.loads(line) for line in stage.report_data.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["run", "checkpoint", "time", "time"]
+    assert lines[-1]["attempt"] == "one"
+
+
+def test_a_node_that_will_go_asks_for_one_checkpoint_and_another_node_for_another(tmp_path, config):
+    news = [None, "node a", "node a", "nodes a and b"]
+    with Recorder(config, StageDirectory(tmp_path), "one", look_for_drain=lambda: news.pop(0)) as session:
+        assert [session.save_requested() for _ in range(4)] == [False, True, False, True]
+
+
+def test_only_rank_0_listens_for_a_node_that_will_go(tmp_path, config):
+    with Recorder(config, StageDirectory(tmp_path), "one", rank=1, look_for_drain=lambda: "node a") as session:
+        assert not session.save_requested()
+
+
+def test_held_out_losses_stay_until_the_next_evaluation_and_a_steps_metrics_until_the_next_step():
+    state = RunState(job_uid="a", stage="train")
+    state.merge(metrics={"learning_rate": 1.0, "grad_norm": 2.0})
+    state.merge(metrics={"eval_a": 3.0, "eval_b": 4.0})
+    state.merge(metrics={"learning_rate": 0.5})
+    assert state.report(0).metrics == {"eval_a": 3.0, "eval_b": 4.0, "learning_rate": 0.5}
+    state.merge(metrics={"eval_b": 5.0})
+    assert state.report(0).metrics == {"eval_b": 5.0, "learning_rate": 0.5}

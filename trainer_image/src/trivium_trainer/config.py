@@ -284,7 +284,9 @@ class Recovery(Block):
     """What the trainer itself must know of the job's recovery rules."""
 
     hang_timeout_seconds: Positive = 600
-    """No step in this long is a hang; ten times it for download, prepare, save and evaluate."""
+    """No step in this long is a hang, ten times it for download, prepare, save and evaluate. It is the most: a run
+    that has shown its pace is given up after five times its longest recent step, never before a minute.
+    """
 
 
 class SkipWindow(Block):

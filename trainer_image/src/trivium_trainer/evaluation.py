@@ -1,6 +1,8 @@
 """Held-out losses: one for each evaluation set, by tokens (preferences: by pairs), the same at every world size."""
 
+import itertools
 import math
+import re
 import time
 from typing import Any
 
@@ -15,6 +17,7 @@ from trivium_trainer.engine.objective import Counts, Objective
 from trivium_trainer.engine.rounds import rounds
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.step import to_device
+from trivium_trainer.progress import EVALUATION_PREFIX
 from trivium_trainer.report_data import EvaluationLine
 
 
@@ -24,6 +27,7 @@ def evaluate(run: Run, engine: Any, objective: Objective, *, step: int) -> Evalu
     Returns the mean over all sets, each weighed by what its loss is a mean of; early stopping and keepBest look at it.
     """
     weighed: list[tuple[float, int]] = []
+    losses: dict[str, float] = {}
     for dataset, examples in run.prepared.evaluation.items():
         if len(examples) == 0:
             continue
@@ -31,11 +35,23 @@ def evaluate(run: Run, engine: Any, objective: Objective, *, step: int) -> Evalu
         counts = objective.counts(dataset, indices)
         loss, metrics = _evaluate_set(run, engine, objective, dataset=dataset, indices=indices, counts=counts)
         _report(run, step=step, dataset=dataset, loss=loss, metrics=metrics, tokens=counts.trained_tokens)
+        losses[dataset] = loss
         weighed.append((loss, counts.sequences if objective.metric_names else counts.trained_tokens))
     if not weighed:
         return None
     total = sum(weight for _, weight in weighed)
-    return EvaluationRecord(step=step, loss=sum(loss * weight for loss, weight in weighed) / total)
+    return EvaluationRecord(step=step, loss=sum(loss * weight for loss, weight in weighed) / total, losses=losses)
+
+
+def held_out_metrics(record: EvaluationRecord) -> dict[str, float]:
+    """The losses of an evaluation as a progress report's metrics: `eval_held_out` for the set `held-out`."""
+    metrics: dict[str, float] = {}
+    for dataset, loss in record.losses.items():
+        name = EVALUATION_PREFIX + re.sub(r"[^a-z0-9]+", "_", dataset.lower()).strip("_")[:48]
+        # Names that differ in signs alone must not hide one another.
+        numbered = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+        metrics[next(key for key in numbered if key not in metrics)] = loss
+    return metrics
 
 
 def evaluated_indices(examples: Examples, *, max_samples: int) -> Indices:

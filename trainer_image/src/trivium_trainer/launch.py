@@ -27,7 +27,7 @@ from trivium_trainer.driver.train_stage import train_stage
 from trivium_trainer.driver.watchdog import name_hang
 from trivium_trainer.failure import EndRecord, Failure, FailureClass, TrainingError
 from trivium_trainer.layout import StageDirectory
-from trivium_trainer.progress import Activity
+from trivium_trainer.progress import Doing
 from trivium_trainer.run_record import open_run_directory
 
 FIRST_ANSWER_SECONDS = 1.0
@@ -54,6 +54,7 @@ class End:
 
     record: EndRecord
     restarts: int = 0
+    preemptions: int = 0
     stage: StageDirectory | None = None
     """None where the run directory was refused: nothing is written into another job's."""
     is_replay: bool = False
@@ -64,7 +65,9 @@ def launch(config: RunConfig, termination: Termination, work: Work) -> EndRecord
     end = _attempt(config, termination, work)
     if end.stage is not None and not end.is_replay:
         ending.write_end_record(config, end.stage, end.record)
-    report = ending.build_final_report(ending.newest_report(config, end.stage), end.record, restarts=end.restarts)
+    report = ending.build_final_report(
+        ending.newest_report(config, end.stage), end.record, restarts=end.restarts, preemptions=end.preemptions
+    )
     patience_seconds = TERMINATED_SECONDS if termination.asked.is_set() else ending.ACKNOWLEDGE_SECONDS
     ending.deliver(
         ProgressClient(config.progress), report, wait=termination.insisted.wait, patience_seconds=patience_seconds
@@ -97,6 +100,7 @@ def _attempt(config: RunConfig, termination: Termination, work: Work) -> End:
         record=build_end_record(config, stage, outcome, is_terminated=termination.asked.is_set()),
         stage=stage,
         restarts=attempt.restarts(),
+        preemptions=attempt.preemptions(),
     )
 
 
@@ -149,7 +153,7 @@ def _wait(outcome: _Outcome, config: RunConfig, termination: Termination) -> Sta
 def _work(config: RunConfig, attempt: Attempt, work: Work, outcome: _Outcome) -> None:
     """The body of the work's thread: always settles."""
 
-    def on_hang(activity: Activity, silent_seconds: float) -> None:
+    def on_hang(activity: Doing, silent_seconds: float) -> None:
         outcome.settle(name_hang(attempt, attempt.start_number(), 0, activity, silent_seconds))
 
     try:

@@ -10,6 +10,7 @@
     <stage>/report/data.jsonl, report.html
     <stage>/failures/<start>.json, ledger.jsonl      what ended each start of the stage
     <stage>/progress.json                            the newest progress report, for the driver's last word
+    <stage>/clock.json                               where the newest attempt's time went, how far any attempt came
     <stage>/attempts/<attempt>/                      of the newest attempt: Ray Train's files, budget.json, probe, stop
 """
 
@@ -77,6 +78,10 @@ class StageDirectory:
     @property
     def progress(self) -> Path:
         return self.root / "progress.json"
+
+    @property
+    def clock(self) -> Path:
+        return self.root / "clock.json"
 
     @property
     def attempts(self) -> Path:

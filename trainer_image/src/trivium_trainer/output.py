@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, GenerationConfig
 
-from trivium_trainer.checkpoint.marker import EvaluationRecord, FileDigest, digest_file, sync, write_durably
+from trivium_trainer.checkpoint.marker import EvaluationRecord, FileDigest, digest_file
 from trivium_trainer.config import Ancestor, Block, SkipWindow
+from trivium_trainer.durable import sync, write_durably
 from trivium_trainer.engine.loop import Position
 from trivium_trainer.engine.run import Run
 from trivium_trainer.model.weights import load_pretrained

@@ -15,7 +15,12 @@ MAX_METRICS = 64
 MAX_CHECKPOINTS = 64
 METRIC_KEY_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
+EVALUATION_PREFIX = "eval_"
+"""Metrics of the newest evaluation, one loss for each held-out set; all others are the newest step's."""
+
 Activity = Literal["start", "download", "prepare", "compile", "step", "save", "evaluate", "sample", "finish"]
+Doing = Activity | Literal["restore"]
+"""What a rank says of itself; in reports, restoring belongs to the start."""
 SecondsKind = Literal[
     "start", "download", "prepare", "compile", "restore", "step", "save", "evaluate", "sample", "finish", "wasted"
 ]

@@ -6,24 +6,16 @@ checkpoint: the later line wins. A torn last line (killed while writing) is igno
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
-from trivium_trainer.config import SkipWindow
+from trivium_trainer.config import Block, SkipWindow
 
 
-class Line(BaseModel):
-    """camelCase in the file; unknown fields are kept out so that reader and writer cannot drift apart."""
+class Line(Block):
+    """One line. Unknown fields are kept out so that reader and writer cannot drift apart."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        # NaN stays NaN: as null, a diverged loss could not be read back.
-        ser_json_inf_nan="constants",
-    )
+    # NaN stays NaN: as null, a diverged loss could not be read back.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
     at: float
     """Unix seconds."""
 
@@ -112,7 +104,19 @@ class MemoryLine(Line):
     kind: Literal["memory"] = "memory"
     rank: int
     peak_bytes: int
+    """All of it; of a process in main memory, the libraries included."""
+    baseline_bytes: int = 0
+    """What the process held before there was a model; 0 on a GPU."""
     source: Literal["cuda", "rss"]
+
+
+class TimeLine(Line):
+    """Where an attempt's time went so far, by progress.SecondsKind: at each checkpoint and at a start's end."""
+
+    kind: Literal["time"] = "time"
+    attempt: str
+    seconds: dict[str, float]
+    first_step_seconds: float | None = None
 
 
 class EndLine(Line):
@@ -123,6 +127,14 @@ class EndLine(Line):
 
 
 ReportLine = Annotated[
-    RunLine | InspectionLine | StepLine | EvaluationLine | SampleLine | CheckpointLine | MemoryLine | EndLine,
+    RunLine
+    | InspectionLine
+    | StepLine
+    | EvaluationLine
+    | SampleLine
+    | CheckpointLine
+    | MemoryLine
+    | TimeLine
+    | EndLine,
     Field(discriminator="kind"),
 ]

@@ -7,7 +7,7 @@ job: training into it would mix two models, so it is refused.
 from typing import Any
 
 from trivium_trainer.config import RunConfig
-from trivium_trainer.driver.durable import create_json, read_json, write_json
+from trivium_trainer.durable import create_json, read_json, write_json
 from trivium_trainer.failure import FailureClass, TrainingError
 from trivium_trainer.layout import RunDirectory, run_directory
 

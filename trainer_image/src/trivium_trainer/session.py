@@ -5,7 +5,7 @@
 
 from typing import Any, Protocol
 
-from trivium_trainer.progress import Activity
+from trivium_trainer.progress import Doing
 from trivium_trainer.report_data import Line
 
 
@@ -21,8 +21,11 @@ class Session(Protocol):
     @property
     def local_rank(self) -> int: ...
 
-    def beat(self, activity: Activity) -> None:
-        """Say what this rank does now and that it lives: at the start of each activity and after every step."""
+    def beat(self, activity: Doing) -> None:
+        """Say what this rank does now and that it lives: at the start of each activity and after every step.
+
+        After a step it comes when the step has been told (`progress`), so that the step's time is the step's.
+        """
 
     def progress(self, **fields: Any) -> None:
         """Merge fields of ProgressReport into the newest state; rank 0's reporter posts it, others ignore it."""
@@ -32,3 +35,9 @@ class Session(Protocol):
 
     def stop_requested(self) -> bool:
         """Whether the operator asked for checkpointAndStop. Only rank 0 knows: the recipe broadcasts it."""
+
+    def save_requested(self) -> bool:
+        """Whether a checkpoint is wanted now, because a node is about to go: True once for each such news.
+
+        As with stop_requested, only rank 0 knows.
+        """

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from trivium_trainer.checkpoint.marker import EvaluationRecord, sync, write_durably
+from trivium_trainer.checkpoint.marker import EvaluationRecord
+from trivium_trainer.durable import sync, write_durably
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.zero_engine import gather_state
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trivium_trainer.checkpoint.marker import Marker, find_damage, read_marker, sync
+from trivium_trainer.checkpoint.marker import Marker, find_damage, read_marker
 from trivium_trainer.checkpoint.rollback import skips_in_force, stands
 from trivium_trainer.config import SkipWindow
+from trivium_trainer.durable import sync
 
 STEP_FOLDER = re.compile(r"^step-\d{8}$")
 DAMAGED_PREFIX = "damaged-"
@@ -46,11 +47,16 @@ def read_skips(checkpoints: Path, asked: Sequence[SkipWindow]) -> tuple[SkipWind
     return skips_in_force([complete.marker for complete in list_complete(checkpoints)], asked)
 
 
+def list_standing(checkpoints: Path, asked: Sequence[SkipWindow]) -> list[Marker]:
+    """Markers of the complete checkpoints that a run with these windows may go on from, oldest first."""
+    markers = [one.marker for one in list_complete(checkpoints)]
+    skips = skips_in_force(markers, asked)
+    return [marker for marker in reversed(markers) if stands(marker, skips)]
+
+
 def standing_steps(checkpoints: Path, asked: Sequence[SkipWindow]) -> list[int]:
-    """Steps of the complete checkpoints that a run with these windows may go on from, oldest first."""
-    complete = list_complete(checkpoints)
-    skips = skips_in_force([one.marker for one in complete], asked)
-    return [one.marker.step for one in reversed(complete) if stands(one.marker, skips)]
+    """Their steps."""
+    return [marker.step for marker in list_standing(checkpoints, asked)]
 
 
 def set_abandoned_aside(checkpoints: Path, skips: Sequence[SkipWindow]) -> list[int]:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from trivium_trainer.config import Block, SkipWindow
+from trivium_trainer.durable import sync, write_durably
 from trivium_trainer.layout import MARKER
 
 CHUNK_BYTES = 16 * 2**20
@@ -26,6 +26,8 @@ class EvaluationRecord(Block):
 
     step: int
     loss: float
+    losses: dict[str, float] = {}
+    """The same of each set, by its name."""
 
 
 class Marker(Block):
@@ -66,17 +68,6 @@ def write_marker(folder: Path, marker: Marker) -> None:
     sync(folder.parent)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync(path.parent)
-
-
 def digest_file(folder: Path, path: Path) -> FileDigest:
     """Size and SHA-256 of a file that is already on disk."""
     digest = hashlib.sha256()
@@ -96,12 +87,3 @@ def find_damage(folder: Path, file: FileDigest) -> str | None:
     if digest_file(folder, path).sha256 != file.sha256:
         return f"{file.path} has changed"
     return None
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to the disk, so that a later write cannot be seen without this one."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -47,7 +47,7 @@ def find_resume_point(run: Run) -> ResumePoint | None:
 
     Collective. Raises TrainingError(UserError) if it belongs to another model, data or batch.
     """
-    run.session.beat("start")
+    run.session.beat("restore")
     point: ResumePoint | None = None
     with run.ranks.first_goes_alone() as alone:
         if alone:
@@ -59,7 +59,7 @@ def find_resume_point(run: Run) -> ResumePoint | None:
                 # Plain ZeRO-0 holds the whole state in one file: it loads at any world size.
                 universal = newest.marker.world_size != run.ranks.world_size and run.zero_stage > 0
                 if universal:
-                    run.session.beat("prepare")
+                    run.session.beat("restore")
                     convert(newest.folder / STATE_FOLDER, newest.folder / UNIVERSAL_FOLDER)
                 point = ResumePoint(folder=newest.folder, marker=newest.marker, universal=universal)
             _tell(run, abandoned=abandoned, problems=problems)
@@ -80,6 +80,7 @@ def load_resume_point(run: Run, engine: Any, point: ResumePoint | None) -> Posit
     if point is None:
         random_state.seed_rank(run.optimization.seed, rank=run.ranks.rank)
         return Position()
+    run.session.beat("restore")
     strict = run.config.adapter is None  # with an adapter the frozen weights are not in the checkpoint
     if point.universal:
         load_converted(engine, point.folder, strict=strict)

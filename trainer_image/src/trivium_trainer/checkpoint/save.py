@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from trivium_trainer.checkpoint.inventory import apply_retention, standing_steps
-from trivium_trainer.checkpoint.marker import FileDigest, Marker, digest_file, sync, write_marker
+from trivium_trainer.checkpoint.marker import FileDigest, Marker, digest_file, write_marker
+from trivium_trainer.durable import sync
 from trivium_trainer.engine import random_state
 from trivium_trainer.engine.loop import Position
+from trivium_trainer.engine.memory import report_peak
 from trivium_trainer.engine.run import Run
 from trivium_trainer.progress import CheckpointReport
 from trivium_trainer.report_data import CheckpointLine
@@ -73,4 +75,5 @@ def _announce(run: Run, marker: Marker, *, seconds: float) -> None:
     kept = standing_steps(run.stage.checkpoints, run.skips) if run.ranks.is_first else []
     run.session.progress(checkpoint=report, checkpoints=kept)
     run.session.write(CheckpointLine(at=time.time(), step=marker.step, seconds=seconds, bytes=marker.bytes))
+    report_peak(run)
     run.session.beat("step")

@@ -5,13 +5,16 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from trivium_trainer.failure import FailureClass, TrainingError
 
 LOCAL_SETTINGS_VARIABLE = "TRIVIUM_LOCAL_RAY"
 """JSON of keyword arguments for ray.init; read only where Ray is started on this machine."""
+
+TOO_SLOW = "timed out during startup"
+"""Of the bare Exception that Ray 2.60 raises where its processes need more than 30 s, a constant of its node.py."""
 
 log = logging.getLogger(__name__)
 
@@ -42,21 +45,37 @@ def ray_cluster() -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS", "local")
     settings = json.loads(os.environ.get(LOCAL_SETTINGS_VARIABLE, "{}")) if address == "local" else {}
     began = time.monotonic()
-    try:
+
+    def start() -> None:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=True, **settings)
-    except Exception as error:
-        # Ray 2.60 raises a bare Exception when its processes do not come up in 30 s (node.py).
-        raise TrainingError(
-            FailureClass.INFRASTRUCTURE,
-            "RayUnavailable",
-            f"no Ray cluster at {address}: {str(error).splitlines()[0].strip()}"[:500],
-            remedy="Look at the head pod's log; a new attempt starts a new cluster.",
-        ) from error
+
+    start_ray(start, address=address)
     log.info("Ray ready in %.1f s", time.monotonic() - began)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def start_ray(start: Callable[[], None], *, address: str) -> None:
+    """Call `start`; once more where Ray's own processes needed longer than Ray allows them on this machine.
+
+    Raises TrainingError (Infrastructure).
+    """
+    for attempts_left in (1, 0):
+        try:
+            start()
+        except Exception as error:
+            if attempts_left and address == "local" and TOO_SLOW in str(error):
+                log.warning("Ray's processes did not come up in time; starting them once more")
+                continue
+            raise TrainingError(
+                FailureClass.INFRASTRUCTURE,
+                "RayUnavailable",
+                f"no Ray cluster at {address}: {str(error).splitlines()[0].strip()}"[:500],
+                remedy="Look at the head pod's log; a new attempt starts a new cluster.",
+            ) from error
+        return
 
 
 def require_local_capacity(*, ranks: int, cpus_per_rank: float, gpus: int) -> None:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from trivium_trainer.config import RunConfig
 from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
-from trivium_trainer.driver.durable import read_json, write_json
 from trivium_trainer.driver.report_file import ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK
+from trivium_trainer.durable import read_json, write_json
 from trivium_trainer.failure import EXIT_CODES, STOPPED_EXIT_CODE, EndRecord
 from trivium_trainer.layout import StageDirectory
 from trivium_trainer.progress import ProgressReport
@@ -62,10 +62,13 @@ def newest_report(config: RunConfig, stage: StageDirectory | None) -> ProgressRe
         return blank
 
 
-def build_final_report(newest: ProgressReport, record: EndRecord, *, restarts: int) -> ProgressReport:
+def build_final_report(
+    newest: ProgressReport, record: EndRecord, *, restarts: int, preemptions: int = 0
+) -> ProgressReport:
     """The last report of an attempt, numbered above every report of its ranks."""
-    changes = {"end": record, "activity": "finish", "restarts": restarts, "sequence": (restarts + 2) * SEQUENCE_BLOCK}
-    return newest.model_copy(update={**changes, "step": max(newest.step, record.step)})
+    changes = {"end": record, "activity": "finish", "restarts": restarts, "preemptions": preemptions}
+    above = {"sequence": (restarts + 2) * SEQUENCE_BLOCK, "step": max(newest.step, record.step)}
+    return newest.model_copy(update={**changes, **above})
 
 
 def deliver(client: ProgressClient, report: ProgressReport, *, wait: Wait, patience_seconds: float) -> bool:

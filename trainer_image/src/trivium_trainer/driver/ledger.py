@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivium_trainer.driver.durable import (
+from trivium_trainer.durable import (
     append_line,
     create_json,
     cut_torn_line,
@@ -65,9 +65,14 @@ class Attempt:
         """Restarts inside this attempt so far."""
         return len(self._own_restarts())
 
-    def counted_restarts(self) -> int:
-        """Those that the budget pays for."""
-        return sum(line["failure"]["class"] != UNCOUNTED for line in self._own_restarts())
+    def preemptions(self) -> int:
+        """Those of them that cost nothing."""
+        return sum(line["failure"]["class"] == UNCOUNTED for line in self._own_restarts())
+
+    def began_at(self) -> float:
+        """When the driver began, in Unix seconds."""
+        lines = read_lines(self.stage.ledger)
+        return next(float(one["at"]) for one in lines if one["kind"] == "attempt" and one["attempt"] == self.name)
 
     def failure_path(self, start: int) -> Path:
         return self.stage.failures / f"{start}.json"
@@ -93,7 +98,9 @@ class Attempt:
     def remaining_budget(self) -> int:
         """Restarts that this attempt may still make; 0 where no answer ever came."""
         raw = read_json(self.budget)
-        return 0 if raw is None else max(0, int(raw["remainingRestarts"]) - self.counted_restarts())
+        if raw is None:
+            return 0
+        return max(0, int(raw["remainingRestarts"]) - (self.restarts() - self.preemptions()))
 
     def _own_restarts(self) -> list[dict[str, Any]]:
         lines = read_lines(self.stage.ledger)

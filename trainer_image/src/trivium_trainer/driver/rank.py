@@ -12,6 +12,7 @@ from trivium_trainer.driver.classify import classify, ends_attempt
 from trivium_trainer.driver.environment import set_defaults
 from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.logs import configure_logging
+from trivium_trainer.driver.node_drain import announced_drain
 from trivium_trainer.driver.rank_session import RankSession
 from trivium_trainer.driver.torch_group import join_process_group, leave_process_group
 from trivium_trainer.failure import FailureClass, StopRequested, TrainingError
@@ -69,7 +70,7 @@ def _run_in_session(task: RankTask, context: Any, rank: int) -> dict[str, Any]:
         "world_size": context.get_world_size(),
         "local_rank": context.get_local_rank(),
     }
-    session = RankSession(config, task.attempt, **ranks)
+    session = RankSession(config, task.attempt, **ranks, look_for_drain=announced_drain)
     log.info("start %d: rank %d of %d is up", session.start, rank, session.world_size)
     began = time.monotonic()
     try:

@@ -12,6 +12,8 @@ from trivium_trainer.driver.rank import RankTask, run_rank
 from trivium_trainer.driver.rendezvous import ProcessGroupConfig
 from trivium_trainer.driver.restart_policy import RestartPolicy
 
+NEVER = float("inf")
+
 CONTROLLER_FAILURE_LIMIT = 3
 """Worker groups that never came up (a node lost while it started); a guess that bounds Ray's endless default."""
 
@@ -28,15 +30,20 @@ class AttemptTrainer(DataParallelTrainer):
         return [callback for callback in callbacks if type(callback).__name__ != "PlacementGroupCleanerCallback"]
 
 
-def build_trainer(task: RankTask, parallelism: Parallelism, *, ranks: int) -> AttemptTrainer:
-    """One worker a rank; endless retries for Ray, which RestartPolicy ends; no checkpoint is ever given to Ray."""
+def build_trainer(task: RankTask, parallelism: Parallelism) -> AttemptTrainer:
+    """One worker a rank; endless retries for Ray, which RestartPolicy ends; no checkpoint is ever given to Ray.
+
+    With `min_workers` a start takes as many ranks as the cluster offers between the two numbers. A run that goes well
+    is never resized: growing would cost it everything since its last checkpoint, so it grows at its next start.
+    """
     gpu = parallelism.gpus_per_worker > 0
     return AttemptTrainer(
         run_rank,
         train_loop_config={"task": task},
         backend_config=ProcessGroupConfig(),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=ranks,
+            num_workers=num_workers(parallelism),
+            elastic_resize_monitor_interval_s=NEVER,
             use_gpu=gpu,
             resources_per_worker={"CPU": parallelism.cpus_per_rank, **({"GPU": 1} if gpu else {})},
         ),
@@ -50,3 +57,10 @@ def build_trainer(task: RankTask, parallelism: Parallelism, *, ranks: int) -> At
             logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
         ),
     )
+
+
+def num_workers(parallelism: Parallelism) -> int | tuple[int, int]:
+    """Ray workers, one for each rank: a fixed number, or the least and the most."""
+    per_worker = max(1, parallelism.gpus_per_worker)
+    most = parallelism.workers * per_worker
+    return most if parallelism.min_workers is None else (parallelism.min_workers * per_worker, most)

@@ -8,7 +8,7 @@ import logging
 import math
 from pathlib import Path
 
-from trivium_trainer.driver.durable import cut_torn_line
+from trivium_trainer.durable import cut_torn_line
 from trivium_trainer.report_data import Line, StepLine
 
 MAX_STEP_LINES = 1000

@@ -7,13 +7,13 @@ now and then, more rarely the longer it stays dead.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
-from trivium_trainer.driver.durable import write_json
 from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.state import RunState
+from trivium_trainer.durable import write_json
 from trivium_trainer.progress import ReportAnswer
 
 SEQUENCE_BLOCK = 10**9
@@ -34,13 +34,22 @@ class Reporter:
     """Runs from construction to close. Never raises into its caller."""
 
     def __init__(
-        self, client: ProgressClient, state: RunState, attempt: Attempt, *, block: int, interval_seconds: float
+        self,
+        client: ProgressClient,
+        state: RunState,
+        attempt: Attempt,
+        *,
+        block: int,
+        interval_seconds: float,
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
+        """`keep` is called whenever the state goes to the disk, to bring more there; it may raise OSError."""
         self._client = client
         self._state = state
         self._attempt = attempt
         self._sequence = sequence_numbers(block)
         self._interval_seconds = interval_seconds
+        self._keep = keep
         self._failures = 0
         self._stop = threading.Event()
         self._closed = threading.Event()
@@ -94,6 +103,7 @@ class Reporter:
     def _save(self) -> None:
         report = self._state.report(0)
         try:
+            self._keep()
             write_json(self._attempt.stage.progress, report.model_dump(mode="json", by_alias=True, exclude_none=True))
         except OSError as error:
             log.warning("progress.json not written: %s", error)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trivium_trainer.progress import MAX_CHECKPOINTS, MAX_METRICS, METRIC_KEY_PATTERN, ProgressReport
+from trivium_trainer.progress import EVALUATION_PREFIX, MAX_CHECKPOINTS, MAX_METRICS, METRIC_KEY_PATTERN, ProgressReport
 
 MAX_MESSAGE = 1024
 _METRIC_KEY = re.compile(METRIC_KEY_PATTERN)
@@ -32,6 +32,8 @@ class RunState:
         """Take over new values; a field that the contract does not know or allow is logged and left out."""
         with self._lock:
             newest = {**self._fields, **{name: _clean(name, value) for name, value in fields.items()}}
+            if "metrics" in fields:
+                newest["metrics"] = _renew(self._fields.get("metrics", {}), newest["metrics"])
             try:
                 ProgressReport(sequence=0, **newest)
             except ValidationError as error:
@@ -43,6 +45,13 @@ class RunState:
         """The whole state as one report, with fields of this report alone."""
         with self._lock:
             return ProgressReport(sequence=sequence, **{**self._fields, **fields})
+
+
+def _renew(old: dict[str, float], new: dict[str, float]) -> dict[str, float]:
+    """A step's metrics replace the last step's, an evaluation's the last evaluation's."""
+    renewed = {key.startswith(EVALUATION_PREFIX) for key in new}
+    kept = {key: value for key, value in old.items() if key.startswith(EVALUATION_PREFIX) not in renewed}
+    return dict(sorted({**kept, **new}.items())[:MAX_METRICS])
 
 
 def _clean(name: str, value: Any) -> Any:

@@ -33,14 +33,10 @@ def train_stage(config: RunConfig, attempt: Attempt, *, train: TrainFunction | N
     preload.start()
     with ray_cluster():
         preload.join()
-        ranks = count_ranks(parallelism)
+        ranks = (parallelism.min_workers or parallelism.workers) * max(1, parallelism.gpus_per_worker)
         gpus = ranks if parallelism.gpus_per_worker else 0
         require_local_capacity(ranks=ranks, cpus_per_rank=parallelism.cpus_per_rank, gpus=gpus)
         return _fit(RankTask(config=config, attempt=attempt, train=train), parallelism)
-
-
-def count_ranks(parallelism: Parallelism) -> int:
-    return parallelism.workers * max(1, parallelism.gpus_per_worker)
 
 
 def _fit(task: RankTask, parallelism: Parallelism) -> StageResult:
@@ -48,7 +44,7 @@ def _fit(task: RankTask, parallelism: Parallelism) -> StageResult:
     from trivium_trainer.driver.ray_trainer import build_trainer  # noqa: PLC0415 - after the first report, not before it
 
     try:
-        result = build_trainer(task, parallelism, ranks=count_ranks(parallelism)).fit()
+        result = build_trainer(task, parallelism).fit()
     except Exception as error:
         raise StageFailedError(explain_fit_error(error)) from error
     return StageResult(**result.return_value)

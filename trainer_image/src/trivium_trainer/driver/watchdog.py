@@ -13,17 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trivium_trainer.driver.ledger import Attempt
+from trivium_trainer.driver.patience import Patience
 from trivium_trainer.failure import EXIT_CODES, Failure, FailureClass, TrainingError
-from trivium_trainer.progress import Activity
+from trivium_trainer.progress import Doing
 
-OTHER_ACTIVITIES = 10
-"""Downloads, saves and evaluations have no step to count: they get this many times the hang timeout."""
 LAST_WORDS_SECONDS = 2.0
 """Between the dump and the exit, so that the other ranks' watchdogs dump too before they lose their peer."""
 
 STDERR = 2
 """The descriptor: sys.stderr may be an object without one."""
-OnHang = Callable[[Activity, float], None]
+OnHang = Callable[[Doing, float], None]
 
 log = logging.getLogger(__name__)
 
@@ -32,33 +31,35 @@ class Watchdog:
     """One rank's pulse. `beat` is called by the training thread; `on_hang` runs on the watchdog's own."""
 
     def __init__(self, hang_timeout_seconds: float, on_hang: OnHang) -> None:
-        self._timeout_seconds = hang_timeout_seconds
+        self._interval_seconds = min(1.0, hang_timeout_seconds / 5)
+        self._patience = Patience(hang_timeout_seconds)
         self._on_hang = on_hang
-        self._pulse: tuple[Activity, float] = ("start", time.monotonic())
+        self._pulse: tuple[Doing, float] = ("start", time.monotonic())
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
-    def beat(self, activity: Activity) -> None:
+    def beat(self, activity: Doing) -> None:
+        before, since = self._pulse
+        now = time.monotonic()
+        self._patience.observe(before, now - since)
         # One assignment of a tuple: atomic, so that the training path takes no lock.
-        self._pulse = (activity, time.monotonic())
+        self._pulse = (activity, now)
 
     def close(self) -> None:
         self._closed.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        interval = min(1.0, self._timeout_seconds / 5)
-        while not self._closed.wait(interval):
+        while not self._closed.wait(self._interval_seconds):
             activity, since = self._pulse
             silent_seconds = time.monotonic() - since
-            limit = self._timeout_seconds * (1 if activity == "step" else OTHER_ACTIVITIES)
-            if silent_seconds > limit:
+            if silent_seconds > self._patience.timeout_seconds(activity):
                 self._on_hang(activity, silent_seconds)
                 return
 
 
-def end_hung_process(attempt: Attempt, start: int, rank: int, activity: Activity, silent_seconds: float) -> None:
+def end_hung_process(attempt: Attempt, start: int, rank: int, activity: Doing, silent_seconds: float) -> None:
     """Dump every Python stack, name the hang, and leave. Does not return."""
     name_hang(attempt, start, rank, activity, silent_seconds)
     time.sleep(LAST_WORDS_SECONDS)
@@ -66,7 +67,7 @@ def end_hung_process(attempt: Attempt, start: int, rank: int, activity: Activity
     os._exit(EXIT_CODES[FailureClass.HANG])
 
 
-def name_hang(attempt: Attempt, start: int, rank: int, activity: Activity, silent_seconds: float) -> Failure:
+def name_hang(attempt: Attempt, start: int, rank: int, activity: Doing, silent_seconds: float) -> Failure:
     """Leave the failure's record and every Python stack, in the log and in the stage's failures folder."""
     error = TrainingError(
         FailureClass.HANG,

@@ -15,7 +15,7 @@ from trivium_trainer.engine.memory import report_memory
 from trivium_trainer.engine.objective import Objective
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.zero_engine import gather_state
-from trivium_trainer.evaluation import evaluate
+from trivium_trainer.evaluation import evaluate, held_out_metrics
 from trivium_trainer.output import publish_output
 from trivium_trainer.prompt_origin import prompt_origins
 from trivium_trainer.report_data import InspectionLine
@@ -42,6 +42,8 @@ def _hooks(run: Run, engine: Any, objective: Objective, origins: Sequence[Origin
 
     def evaluated(step: int) -> EvaluationRecord | None:
         record = evaluate(run, engine, objective, step=step)
+        if record is not None:
+            run.session.progress(metrics=held_out_metrics(record))
         if record is not None and run.config.evaluation.keep_best:
             keep_if_best(run, engine, record)
         run.session.beat("step")
@@ -56,6 +58,10 @@ def _hooks(run: Run, engine: Any, objective: Objective, origins: Sequence[Origin
 
 def _publish(run: Run, engine: Any, end: Position) -> None:
     state, step = _final_weights(run, engine, end)
+    for record in end.evaluations:
+        if record.step == step:
+            # What is published is what was evaluated here, whatever was evaluated last.
+            run.session.progress(metrics=held_out_metrics(record))
     with run.ranks.first_goes_alone() as alone:
         if alone:
             publish_output(run, engine, state, position=end, weights_step=step)

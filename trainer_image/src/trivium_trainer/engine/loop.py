@@ -8,6 +8,7 @@ from typing import Any
 
 from trivium_trainer.checkpoint.marker import EvaluationRecord
 from trivium_trainer.checkpoint.policy import save_policy
+from trivium_trainer.engine.memory import report_peak
 from trivium_trainer.engine.objective import Objective
 from trivium_trainer.engine.run import Run
 from trivium_trainer.engine.step import StepResult, train_step
@@ -50,11 +51,13 @@ def train(run: Run, engine: Any, objective: Objective, hooks: Hooks, *, start: P
     saved_at = time.monotonic()
     run.session.beat("step")
     while position.step < total and not is_exhausted(run, position):
-        overdue = policy.is_overdue(time.monotonic() - saved_at)
+        overdue = policy.is_overdue(time.monotonic() - saved_at) or run.session.save_requested()
         result = train_step(run, engine, objective, step=position.step, overdue=overdue)
         position = replace(position, step=position.step + 1, tokens=position.tokens + result.trained_tokens)
-        run.session.beat("step")
         record_step(run, position, result)
+        run.session.beat("step")
+        if position.step == start.step + 1:
+            report_peak(run)
         if is_evaluation_due(run, position.step):
             position = _evaluated(hooks, position)
         if is_sample_due(run, position.step):

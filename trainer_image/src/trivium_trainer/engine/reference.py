@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trivium_trainer.checkpoint.marker import write_durably
 from trivium_trainer.data.batches import Batch
 from trivium_trainer.data.order import Indices
+from trivium_trainer.durable import write_durably
 from trivium_trainer.engine.losses import sequence_log_probs
 from trivium_trainer.engine.objective import Objective, Split, examples_of
 from trivium_trainer.engine.rounds import rounds

@@ -1,6 +1,5 @@
 """One rank's view of one run: what every part of the engine is given instead of a dozen arguments."""
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from trivium_trainer.config import Optimization, Parallelism, RunConfig, SkipWin
 from trivium_trainer.data.order import DataOrder
 from trivium_trainer.data.prepared import Prepared, open_prepared
 from trivium_trainer.engine.deepspeed_config import EngineSettings
+from trivium_trainer.engine.footprint import baseline_bytes
 from trivium_trainer.engine.random_state import make_deterministic
 from trivium_trainer.engine.ranks import Ranks, join
 from trivium_trainer.failure import FailureClass, TrainingError
@@ -29,6 +29,8 @@ class Run:
     order: DataOrder
     skips: tuple[SkipWindow, ...]
     """Data that is left out, in the order's own terms; see checkpoint/rollback.py."""
+    baseline_bytes: int
+    """Main memory of this rank before it has a model; see engine/footprint.py."""
 
     @property
     def optimization(self) -> Optimization:
@@ -77,7 +79,6 @@ def open_run(config: RunConfig, session: Session) -> Run:
     if config.optimization.deterministic:
         make_deterministic()
     stage = run_directory(config).stage("train")
-    _check_shared(stage, ranks)
     prepared = open_prepared(config)
     skips = ranks.broadcast(read_skips(stage.checkpoints, config.skips) if ranks.is_first else None)
     optimization = config.optimization
@@ -90,6 +91,7 @@ def open_run(config: RunConfig, session: Session) -> Run:
         size=size_for(config.parallelism, world_size=session.world_size),
         order=prepared.order(global_batch_size=optimization.global_batch_size, seed=optimization.seed, skips=skips),
         skips=skips,
+        baseline_bytes=baseline_bytes(on_gpu=config.parallelism.gpus_per_worker > 0),
     )
 
 
@@ -97,26 +99,6 @@ def is_complete(run: Run) -> bool:
     """Whether an earlier attempt has published the output: then there is nothing left to do. Collective."""
     published = (run.stage.output / "output.json").is_file() if run.ranks.is_first else None
     return bool(run.ranks.broadcast(published))
-
-
-def _check_shared(stage: StageDirectory, ranks: Ranks) -> None:
-    """Every rank must see what rank 0 writes, or each would save into a folder of its own."""
-    probe = stage.root / f".probe-{uuid.uuid4().hex}"
-    with ranks.first_goes_alone() as alone:
-        if alone:
-            stage.root.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-    shared = ranks.broadcast(probe)
-    blind = [rank for rank, sees in enumerate(ranks.gather(shared.is_file())) if not sees]
-    if ranks.is_first:
-        probe.unlink()
-    if blind:
-        raise TrainingError(
-            FailureClass.USER_ERROR,
-            "RunDirectoryNotShared",
-            f"storage.runs: rank {blind[0]} does not see what rank 0 writes to {stage.root}.",
-            remedy="Use a ReadWriteMany claim, or one worker.",
-        )
 
 
 def size_for(parallelism: Parallelism, *, world_size: int) -> WorldSize:

@@ -23,7 +23,7 @@ from trivium_trainer.data.prepared import (
     SplitEntry,
     read_manifest,
 )
-from trivium_trainer.driver.durable import write_json
+from trivium_trainer.durable import write_json
 from trivium_trainer.failure import TrainingError
 from trivium_trainer.prepare.emptiness import require_held_out, require_rows
 from trivium_trainer.prepare.index import ExampleTable, Rows, build_rows, join_tables, read_table, write_index

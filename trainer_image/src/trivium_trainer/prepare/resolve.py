@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from trivium_trainer import layout
 from trivium_trainer.config import Block, DataSource, RunConfig, Source
-from trivium_trainer.driver.durable import write_json
+from trivium_trainer.durable import write_json
 from trivium_trainer.prepare.files import FileType, InputFile, digest_file, digest_files, digest_text, select_files
 from trivium_trainer.prepare.hub import download, resolve_commit
 from trivium_trainer.prepare.problems import data_error, field_of, user_error

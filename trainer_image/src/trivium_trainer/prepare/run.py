@@ -7,7 +7,7 @@ from pathlib import Path
 from trivium_trainer import layout
 from trivium_trainer.config import RunConfig
 from trivium_trainer.data.prepared import RECORD, TRAIN_INDEX, Manifest, PreparedRecord, open_split, read_manifest
-from trivium_trainer.driver.durable import write_json
+from trivium_trainer.durable import write_json
 from trivium_trainer.prepare.dataset import build_dataset, publish
 from trivium_trainer.prepare.inspection import inspect
 from trivium_trainer.prepare.key import prepared_key

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from trivium_trainer.config import Block
 from trivium_trainer.data.shard_reader import HELD_OUT, LENGTHS, MARKER, TOKENS, TRAINED, TRAINED_COUNTS
-from trivium_trainer.driver.durable import read_json, write_json
+from trivium_trainer.durable import read_json, write_json
 from trivium_trainer.prepare.example import Tokenized
 from trivium_trainer.prepare.files import digest_file
 

@@ -22,7 +22,7 @@ def chart_memory(stage: StageReport, *, key: str) -> BarChart | None:
     ranks = sorted(stage.memory, key=lambda line: -line.peak_bytes)[:MAX_RANKS]
     sources = {"cuda": "GPU", "rss": "process"}
     rows += [
-        (f"rank {line.rank} ({sources[line.source]})", float(line.peak_bytes), "measured")
+        (f"rank {line.rank} ({sources[line.source]})", float(line.peak_bytes - line.baseline_bytes), "measured")
         for line in sorted(ranks, key=lambda line: line.rank)
     ]
     return memory_bars(rows, key=key)
@@ -31,6 +31,11 @@ def chart_memory(stage: StageReport, *, key: str) -> BarChart | None:
 def planned_memory(stage: StageReport) -> dict[str, float]:
     """Bytes by name: needed, available; {} if the plan says nothing."""
     return _known({name: _memory_block(stage).get(name) for name in ("needed", "available")})
+
+
+def measured_memory(stage: StageReport) -> float | None:
+    """Bytes of the rank that held the most, above what its process held before there was a model."""
+    return max((float(max(0, line.peak_bytes - line.baseline_bytes)) for line in stage.memory), default=None)
 
 
 def planned_breakdown(stage: StageReport) -> dict[str, float]:

@@ -29,6 +29,7 @@ from trivium_trainer.report_data import (
     RunLine,
     SampleLine,
     StepLine,
+    TimeLine,
 )
 
 LINE_TYPES: dict[str, type[Line]] = {
@@ -39,6 +40,7 @@ LINE_TYPES: dict[str, type[Line]] = {
     "sample": SampleLine,
     "checkpoint": CheckpointLine,
     "memory": MemoryLine,
+    "time": TimeLine,
     "end": EndLine,
 }
 
@@ -85,6 +87,7 @@ def load_stage(directory: StageDirectory) -> StageReport:
         samples=_last_of_each(lines.of(SampleLine), key=lambda sample: (sample.step, sample.moment, sample.prompt)),
         checkpoints=tuple(sorted(_last_of_each(lines.of(CheckpointLine), key=_step), key=_step)),
         memory=tuple(sorted(_last_of_each(lines.of(MemoryLine), key=_rank), key=_rank)),
+        times=_last_of_each(lines.of(TimeLine), key=lambda line: line.attempt),
         end=_end_record(directory, starts, lines),
         notes=lines.notes(directory.root.name),
     )

@@ -14,6 +14,7 @@ from trivium_trainer.report_data import (
     RunLine,
     SampleLine,
     StepLine,
+    TimeLine,
 )
 
 STAGE_ORDER = ("prepare", "train", "reward", "policy")
@@ -78,6 +79,8 @@ class StageReport:
     samples: tuple[SampleLine, ...]
     checkpoints: tuple[CheckpointLine, ...]
     memory: tuple[MemoryLine, ...]
+    times: tuple[TimeLine, ...]
+    """The newest line of each attempt."""
     end: EndRecord | None
     """end.json if it is there, else the last end line."""
     notes: tuple[str, ...]

@@ -11,10 +11,12 @@ from trivium_trainer.report.curves import plan_curves
 from trivium_trainer.report.data_table import SourceRow, describe_data, describe_derived, list_sources
 from trivium_trainer.report.line_chart import Drawing, draw
 from trivium_trainer.report.memory import chart_memory, planned_breakdown
+from trivium_trainer.report.outcome import OutcomeRow, compare_with_plan
 from trivium_trainer.report.run_report import RunReport, StageReport
 from trivium_trainer.report.samples import shorten
 from trivium_trainer.report.series import Points
 from trivium_trainer.report.summary import HeldOut, summarize_run
+from trivium_trainer.report.time_spent import TimeSpent, describe_time
 from trivium_trainer.report.timeline import Timeline, build_timeline
 from trivium_trainer.report.wording import (
     change,
@@ -74,7 +76,9 @@ class JobSection:
     checkpoints: CheckpointTable | None
     memory: BarChart | None
     breakdown: tuple[tuple[str, str], ...]
-    plan_note: str
+    outcome: tuple[OutcomeRow, ...]
+    """The plan's figures beside what was measured."""
+    time_spent: TimeSpent | None
     data_facts: tuple[tuple[str, str], ...]
     sources: tuple[SourceRow, ...]
     lengths: BarChart | None
@@ -102,7 +106,8 @@ def build_section(report: RunReport, card: Card, *, max_points: int) -> JobSecti
         checkpoints=_checkpoints(stage) if stage else None,
         memory=chart_memory(stage, key=f"{key}-memory") if stage else None,
         breakdown=tuple((name, size(value)) for name, value in planned_breakdown(stage).items()) if stage else (),
-        plan_note=_plan_note(stage) if stage else "",
+        outcome=compare_with_plan(stage) if stage else (),
+        time_spent=describe_time(stage) if stage else None,
         data_facts=describe_data(inspection) if inspection else (),
         sources=list_sources(report),
         lengths=histogram(inspection.length_histogram, key=f"{key}-lengths") if inspection else None,
@@ -181,17 +186,6 @@ def _checkpoints(stage: StageReport) -> CheckpointTable | None:
         ),
         left_out=max(0, len(lines) - MAX_CHECKPOINT_ROWS),
     )
-
-
-def _plan_note(stage: StageReport) -> str:
-    plan, parts = stage.block("plan"), []
-    estimated = plan.get("estimatedSeconds")
-    if isinstance(estimated, int | float) and not isinstance(estimated, bool) and estimated > 0:
-        parts.append(f"Planned for {duration(float(estimated))}; {duration(stage.seconds)} at work so far.")
-    hours = plan.get("estimatedGPUHours")
-    if isinstance(hours, int | float) and not isinstance(hours, bool) and hours > 0:
-        parts.append(f"Planned GPU-hours: {figure(float(hours), 3)}.")
-    return " ".join(parts)
 
 
 def _environment(stage: StageReport) -> tuple[tuple[str, str], ...]:

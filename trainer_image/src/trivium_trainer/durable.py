@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Replace `path` atomically; on return the content is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_temporary(path, value)
-    temporary.replace(path)
-    _sync_folder(path.parent)
+    _write_temporary(path, content).replace(path)
+    sync(path.parent)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """The same with a JSON object."""
+    write_durably(path, json.dumps(value, indent=1).encode())
 
 
 def create_json(path: Path, value: dict[str, Any]) -> bool:
     """Write `path` if it does not exist; the first of several writers wins. Returns whether it was this one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_temporary(path, value)
+    temporary = _write_temporary(path, json.dumps(value, indent=1).encode())
     try:
         # link(2) fails on an existing name and is atomic on NFS too, where O_EXCL would leave a half-written file
         # for a reader to find.
@@ -26,7 +30,7 @@ def create_json(path: Path, value: dict[str, Any]) -> bool:
         return False
     finally:
         temporary.unlink()
-    _sync_folder(path.parent)
+    sync(path.parent)
     return True
 
 
@@ -71,19 +75,20 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
-def _write_temporary(path: Path, value: dict[str, Any]) -> Path:
-    # The process id keeps two ranks on one host apart, the host's name two pods.
-    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
-    with temporary.open("w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk, so that a later write cannot be seen without this one."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write_temporary(path: Path, content: bytes) -> Path:
+    # The process id keeps two ranks on one host apart, the host's name two pods.
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
