@@ -29,6 +29,12 @@ trainer = build_trainer(RankTask(config=None, attempt=attempt), Parallelism(work
 ours = {type(callback).__name__ for callback in trainer._create_default_callbacks()}
 theirs = {type(callback).__name__ for callback in DataParallelTrainer._create_default_callbacks(trainer)}
 print(sorted(theirs - ours), "torch" in sys.modules)
+sizes += [{"world_size": 4, "micro_batch_size": 1, "gradient_accumulation": 1}]
+for least, gpus in ((None, 0), (1, 2)):
+    shape = Parallelism(workers=2, min_workers=least, gpus_per_worker=gpus, sizes=sizes)
+    scaling = build_trainer(RankTask(config=None, attempt=attempt), shape).scaling_config
+    print(scaling.num_workers, scaling.elastic_resize_monitor_interval_s)
 """
     output = subprocess.check_output([sys.executable, "-c", program, "/tmp"], text=True)
-    assert output.strip() == "['PlacementGroupCleanerCallback'] False"
+    # Elastic in whole workers of two GPUs, and never resized while it goes well.
+    assert output.splitlines() == ["['PlacementGroupCleanerCallback'] False", "2 inf", "(2, 4) inf"]

@@ -63,3 +63,11 @@ def test_markers_output_and_model_card_say_what_was_left_out(runs):
     assert not list(stage.checkpoints.glob("abandoned-*"))
     assert json.loads((stage.output / "output.json").read_text())["skips"] == [WINDOW]
     assert "- data steps 5 to 7, going on from the checkpoint of step 4" in (stage.model / "README.md").read_text()
+
+
+def test_the_last_reports_say_how_well_the_published_model_does_and_what_it_held(runs):
+    result = runs["resumed"].result
+    (last,) = [line for line in runs["resumed"].lines("evaluation") if line["step"] == 8]
+    assert result["state"]["metrics"] == {"eval_held_out": last["loss"]}
+    assert 0 < result["state"]["memory_bytes"] < 2**30  # a model of 0.1 M parameters, the libraries not counted
+    assert "restore" in result["beats"]

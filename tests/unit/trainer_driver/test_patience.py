@@ -18,8 +18,9 @@ STEADY = [2.0] * MIN_OBSERVED
         (600, "step", [400.0, *[2.0] * REMEMBERED], 60),  # a first step that compiled is forgotten
         (30, "step", STEADY, 30),
         (600, "save", [], 6000),
-        (600, "save", [100.0] * MIN_OBSERVED, 500),
-        (600, "evaluate", [0.5] * MIN_OBSERVED, 60),
+        (600, "save", [300.0] * MIN_OBSERVED, 1500),
+        (600, "save", [2.0] * MIN_OBSERVED, 600),  # a shared disk may stall for minutes
+        (600, "evaluate", [0.5] * MIN_OBSERVED, 600),
         (600, "save", [5000.0] * MIN_OBSERVED, 6000),
         (6, "compile", [], 60),
     ],

@@ -284,8 +284,10 @@ class Recovery(Block):
     """What the trainer itself must know of the job's recovery rules."""
 
     hang_timeout_seconds: Positive = 600
-    """No step in this long is a hang, ten times it for download, prepare, save and evaluate. It is the most: a run
-    that has shown its pace is given up after five times its longest recent step, never before a minute.
+    """No step in this long is a hang; other activities (download, save, evaluate ...) may take up to ten times as long.
+
+    A run that has shown its pace is given up sooner: after five times its longest recent step, never before a minute;
+    after five times its longest recent save or evaluation, never before this timeout.
     """
 
 

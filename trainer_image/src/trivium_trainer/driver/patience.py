@@ -10,13 +10,15 @@ from trivium_trainer.progress import Doing
 
 FACTOR = 5
 FLOOR_SECONDS = 60.0
-"""Below it a busy disk or a slow neighbor would look like a hang."""
+"""Of a step: below it a busy disk or a slow neighbor would look like a hang."""
 MIN_OBSERVED = 5
 """Before so many pulses only the field counts: the first steps compile, allocate and load."""
 REMEMBERED = 100
 """Pulses looked back on; the longest counts, and a first step that compiled for minutes is forgotten in time."""
 OTHER_ACTIVITIES = 10
-"""Downloads, saves and evaluations have no step to count: they get this many times the hang timeout."""
+"""Downloads, saves and evaluations have no step to count: at most they get this many times the hang timeout, and never
+less than the timeout itself, because a shared file system may stall for minutes.
+"""
 
 
 class Patience:
@@ -32,7 +34,8 @@ class Patience:
         observed = self._observed.setdefault(doing, deque(maxlen=REMEMBERED))
         observed.append(seconds)
         if len(observed) >= MIN_OBSERVED:
-            self._learned[doing] = max(FLOOR_SECONDS, FACTOR * max(observed))
+            floor = FLOOR_SECONDS if doing == "step" else self._hang_timeout_seconds
+            self._learned[doing] = max(floor, FACTOR * max(observed))
 
     def timeout_seconds(self, doing: Doing) -> float:
         """Silence beyond this is a hang; never more than the field allows."""
