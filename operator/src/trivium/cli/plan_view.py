@@ -43,7 +43,7 @@ def print_study(job: Job, machine: MachineChoice, study: Study, *, explain: bool
 def print_comparison(job: Job, studies: Sequence[tuple[MachineChoice, Study]], *, console: Console) -> None:
     """A row a machine; below it why some will not do."""
     console.print(Text(f"{job.kind} {job.metadata.name}", style="bold"))
-    table = _table("MACHINE", "FITS", "ZERO", "CKPT", "BATCH", "MEMORY/GPU", "STEP", "TIME", "GPU-HOURS")
+    table = _table("MACHINE", "FITS", "ZERO", "RECOMPUTE", "BATCH", "MEMORY/GPU", "STEP", "TIME", "GPU-HOURS")
     refused: list[tuple[str, Refusal]] = []
     for machine, study in studies:
         if isinstance(study.result, Refusal):
@@ -92,7 +92,7 @@ def _print_alternatives(result: Plan | Refusal, alternatives: Sequence[Alternati
         return
     title = "These would fit; each was planned:" if isinstance(result, Refusal) else "Or instead; each was planned:"
     console.print(f"\n  {title}")
-    table = _table("CHANGE IN SPEC", "ZERO", "CKPT", "BATCH", "MEMORY/GPU", "TIME", "GPU-HOURS")
+    table = _table("CHANGE IN SPEC", "ZERO", "RECOMPUTE", "BATCH", "MEMORY/GPU", "TIME", "GPU-HOURS")
     for one in alternatives:
         plan = one.plan
         table.add_row(
@@ -117,7 +117,7 @@ def _print_reasons(result: Plan | Refusal, candidates: Sequence[Candidate], *, c
     if not candidates:
         return
     console.print("\n  What was weighed, from the least communication to the least memory:")
-    table = _table("ZERO", "CKPT", "MICRO-BATCH", "MEMORY/GPU", "VERDICT")
+    table = _table("ZERO", "RECOMPUTE", "MICRO-BATCH", "MEMORY/GPU", "VERDICT")
     for one in candidates:
         table.add_row(
             str(one.zero_stage),
