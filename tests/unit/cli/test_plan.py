@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from trivium.cli.application import application
 from trivium.cli.errors import CommandError
+from trivium.cli.ordering import open_store
 from trivium.cli.plan_memory import bar
+from trivium.local.state_folder import StateFolder, StateLock
 
 ROOT = Path(__file__).parents[3]
 LLAMA_8B = {
@@ -242,3 +244,25 @@ def test_bars_grow_with_their_share_and_never_vanish(cells: int) -> None:
     assert bar(0, cells=cells) == ""
     assert bar(1e-9, cells=cells) == "▏"
     assert bar(1.0, cells=cells) == "█" * cells == bar(1.7, cells=cells)
+
+
+def test_this_machines_finished_jobs_teach_their_time(tmp_path: Path) -> None:
+    manifest = yaml.safe_load((EXAMPLES / "pretrain.yaml").read_text())
+    _, output = call(EXAMPLES / "pretrain.yaml", "-o", "json")
+    plan = json.loads(output)[0]["machines"][0]["plan"]
+    assert "estimatedSeconds" not in plan
+    folder = StateFolder(tmp_path / "elsewhere")
+    with StateLock(folder):
+        store = open_store(folder)
+        job = store.apply({**manifest, "metadata": {"name": "earlier", "namespace": "default"}}, manager="test")
+        outcome = {"seconds": 280.0, "startSeconds": 12.0, "steps": plan["totalSteps"]}
+        stage = {"name": "train", "state": "Succeeded", "plan": {**plan, "outcome": outcome}}
+        job["status"] = {"endedAt": "2026-11-23T12:00:00Z", "stages": [stage]}
+        store.replace_status(job)
+    _, output = call(EXAMPLES / "pretrain.yaml", "--state", folder.root, "-o", "json")
+    learned = json.loads(output)[0]["machines"][0]["plan"]
+    assert learned["estimatedSeconds"] == pytest.approx(280, rel=1e-3)
+    assert learned["startSeconds"] == 12.0
+    assert learned["efficiencySource"].startswith("learned from 1 finished job of this shape")
+    _, output = call(EXAMPLES / "pretrain.yaml", "--state", folder.root)
+    assert "4m for 1,400 steps" in output
