@@ -82,6 +82,12 @@ def test_a_job_of_another_shape_teaches_no_speed(other):
     assert _speed(finished(**other), finished()).jobs == 1
 
 
+def test_before_the_data_is_seen_it_is_not_known_whether_rows_are_packed():
+    packed = finished(plan={"packing": True})
+    assert _speed(packed) is None
+    assert _speed(packed, plan=PLAN.model_copy(update={"provisional": True})).same_shape
+
+
 @pytest.mark.parametrize("similar", [{"parameters": 5_000_000_000}, {"gpus": 8}, {"gpus": 64}])
 def test_a_similar_shape_is_second_best_and_says_so(similar):
     learned = _speed(finished(plan=similar))

@@ -167,8 +167,10 @@ def _nearest(
     return None
 
 
-def _alike(one: Plan, other: Plan, *, size: float, ranks: float) -> bool:
-    return _near(one, other, size, ranks) and all(getattr(one, name) == getattr(other, name) for name in _SAME_CHOICES)
+def _alike(one: Plan, planned: Plan, *, size: float, ranks: float) -> bool:
+    """Whether a finished stage ran as the new one is planned; whether it packs is not known before the inspection."""
+    names = [name for name in _SAME_CHOICES if name != "packing" or not planned.provisional]
+    return _near(one, planned, size, ranks) and all(getattr(one, name) == getattr(planned, name) for name in names)
 
 
 def _near(one: Plan, other: Plan, size: float, ranks: float) -> bool:
