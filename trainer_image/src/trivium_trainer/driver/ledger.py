@@ -72,7 +72,9 @@ class Attempt:
     def began_at(self) -> float:
         """When the driver began, in Unix seconds."""
         lines = read_lines(self.stage.ledger)
-        return next(float(one["at"]) for one in lines if one["kind"] == "attempt" and one["attempt"] == self.name)
+        own = (float(one["at"]) for one in lines if one["kind"] == "attempt" and one["attempt"] == self.name)
+        # A mount that still shows an old ledger costs the first seconds of the attempt's account, and nothing else.
+        return next(own, time.time())
 
     def failure_path(self, start: int) -> Path:
         return self.stage.failures / f"{start}.json"
