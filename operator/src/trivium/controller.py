@@ -204,7 +204,8 @@ class Controller:
         if attempt is None or attempt.stage != report.stage:
             raise ReportError(HTTPStatus.CONFLICT, f"stage: no attempt of stage {report.stage} is expected to run.")
         cluster = attempt.ray_cluster or self._cluster_of(reporter.job_uid, attempt)
-        if reporter.ray_cluster is not None and cluster and reporter.ray_cluster != cluster:
+        earlier = {one.ray_cluster for one in (job.status.attempts[:-1] if job.status is not None else ())}
+        if reporter.ray_cluster and (reporter.ray_cluster in earlier or (cluster and reporter.ray_cluster != cluster)):
             raise ReportError(HTTPStatus.CONFLICT, "The report comes from an attempt that is over.")
         return key, job, attempt
 

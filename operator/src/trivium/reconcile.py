@@ -221,6 +221,8 @@ def _attempt_input(run: RunToMake, settings: Settings) -> AttemptInput:
         upstream=run.upstream,
         lineage=run.lineage,
         skips=run.skips,
+        queue=run.queue,
+        priority=run.priority,
         excluded_nodes=run.excluded_nodes,
         progress_url=settings.progress_url,
         ca_pem=settings.ca_pem,
@@ -273,8 +275,8 @@ def covers(live: Any, want: Any) -> bool:
 async def _prune(uid: str, decision: Decision, *, raw: RawChildren, store: Store, cluster: Cluster) -> None:
     """Delete what belongs to attempts that are over, once their RayJobs are gone."""
     attempts = decision.status.attempts
-    living = {attempt.number for attempt in attempts if attempt.ended_at is None}
-    if any(one["metadata"]["name"] not in {a.ray_job for a in attempts if a.number in living} for one in raw.ray_jobs):
+    living = {attempt.run or attempt.number for attempt in attempts if attempt.ended_at is None}
+    if any(one["metadata"]["name"] not in {a.ray_job for a in attempts if a.ended_at is None} for one in raw.ray_jobs):
         return
     for kind in _PRUNED_KINDS:
         for child in store.owned_by(uid, kind):

@@ -198,6 +198,14 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
             pretrain(model={"from": HUB}, adapter={}),
         ],
     ),
+    "queue-default": (
+        manifest("ComputeProfile", queue={"allowed": ["a", "b"], "default": "b"}),
+        [manifest("ComputeProfile", queue={"allowed": ["a", "b"], "default": "c"})],
+    ),
+    "priority-default": (
+        manifest("ComputeProfile", priority={"allowed": ["low", "high"]}),
+        [manifest("ComputeProfile", priority={"allowed": ["low"], "default": "high"})],
+    ),
     "network-environment": (
         manifest("ComputeProfile", network={"resource": "rdma/hca", "environment": {"NCCL_IB_HCA": "mlx5"}}),
         [manifest("ComputeProfile", network={"resource": "rdma/hca", "environment": {"NCCL IB": "mlx5"}})],
@@ -302,6 +310,8 @@ CHANGES: dict[str, Any] = {
     "compute.profile": "other",
     "compute.workers": 2,
     "compute.minWorkers": 1,
+    "compute.queue": "team-b",
+    "compute.priority": "high",
     "compute.gpusPerWorker": 4,
     "compute.workerStartTimeoutSeconds": 60,
     "storage.runs": {"volume": {"claimName": "other"}},

@@ -42,8 +42,9 @@ def test_a_sound_file_has_no_verdict(verdicts):
             ':8:5: spec.compute.workers: "2". This must be a whole number. Correct it.',
         ),
         (
-            "  compute: {queue: team-a}",
-            ':7:13: spec.compute.queue: "team-a". This field comes with a later version. Remove it.',
+            "  parallelism: {tensor: 2}",
+            ":7:17: spec.parallelism.tensor: 2. This field comes with a later version. "
+            "Remove it; zeroStage 3 divides the parameters.",
         ),
         (
             "  optimization: {schedule: cosin}",

@@ -85,6 +85,8 @@ def test_the_fields_that_stay_changeable_are_those_of_the_design():
     assert changeable == {
         "compute.workers",
         "compute.minWorkers",
+        "compute.queue",
+        "compute.priority",
         "compute.workerStartTimeoutSeconds",
         "storage.checkpoints",
         "recovery.maxRestarts",
@@ -165,7 +167,7 @@ def test_wide_columns_come_by_priority():
     assert [c["name"] for c in columns if "priority" not in c] == [
         "Phase", "Stage", "Step", "Loss", "Tokens/s", "ETA", "Restarts", "Age",
     ]  # fmt: skip
-    assert [c["name"] for c in columns if c.get("priority") == 1] == ["Workers", "GPUs", "Goodput", "Output"]
+    assert [c["name"] for c in columns if c.get("priority") == 1] == ["Workers", "GPUs", "Goodput", "Queue", "Output"]
 
 
 def test_no_field_of_a_later_version_is_in_a_schema():

@@ -49,6 +49,12 @@ def test_an_elastic_job_that_fits_is_left_alone() -> None:
     assert fit_job(elastic, TWO_CORES) == (elastic, ())
 
 
+def test_nothing_waits_for_quota_on_one_machine() -> None:
+    fitted, notes = fit_job(sft_job(compute={"queue": "team-a", "priority": "high"}), TWO_CORES)
+    assert fitted["spec"]["compute"] == {}
+    assert [note.split()[0] for note in notes] == ["compute.queue", "compute.priority"]
+
+
 @given(
     wanted=st.integers(1, 64),
     cores=st.integers(1, 64),

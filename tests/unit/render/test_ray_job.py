@@ -46,10 +46,22 @@ def test_an_attempt_keeps_the_image_of_its_plan(attempt_of):
     assert attempt.profile.image not in str(render_attempt(attempt).ray_job)
 
 
-def test_a_queue_may_hold_the_job_from_birth(attempt_of):
-    assert render_attempt(attempt_of("pretrain-prepare")).ray_job["spec"]["suspend"] is False
-    held = render_attempt(attempt_of("pretrain-prepare", suspended_at_birth=True))
-    assert held.ray_job["spec"]["suspend"] is True
+def test_a_job_with_a_queue_is_born_suspended_and_labelled_for_kueue_on_the_ray_job_alone(attempt_of):
+    free = render_attempt(attempt_of("sft-lora-train-gpu")).ray_job
+    assert free["spec"]["suspend"] is False
+    assert not any("kueue" in key for key in free["metadata"]["labels"])
+    held = render_attempt(attempt_of("sft-lora-train-gpu", queue="team-a", priority="high")).ray_job
+    assert held["spec"]["suspend"] is True
+    assert held["metadata"]["labels"] == free["metadata"]["labels"] | {
+        "kueue.x-k8s.io/queue-name": "team-a",
+        "kueue.x-k8s.io/priority-class": "high",
+    }
+    assert held["spec"] == free["spec"] | {"suspend": True}
+
+
+def test_a_priority_without_a_queue_means_nothing(attempt_of):
+    free = render_attempt(attempt_of("pretrain-prepare", priority="high")).ray_job
+    assert free == render_attempt(attempt_of("pretrain-prepare")).ray_job
 
 
 def test_everything_but_the_shared_bundle_is_owned_by_the_job_and_named_after_the_run(case, attempt_of):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from trivium.api.block import Block, RelativePath, SubdomainName
+from trivium.api.block import Block, LabelName, RelativePath, SubdomainName
 from trivium.api.quantity import Quantity
 from trivium.api.resource import PrinterColumn, Resource, ResourceNames
 from trivium.api.rules import Rule
@@ -80,6 +80,16 @@ def _environment_names(name: str) -> Rule:
     )
 
 
+def _default_is_allowed(name: str) -> Rule:
+    return Rule(
+        name=name,
+        cel="!has(self.default) || self.default in self.allowed",
+        message="default is not among allowed. Add it there, or choose one of them.",
+        holds=lambda block: block.default is None or block.default in block.allowed,
+        path="default",
+    )
+
+
 class Network(Block):
     """Devices for RDMA."""
 
@@ -106,6 +116,28 @@ class Toleration(Block):
     """Effect of the taint; absent: all."""
     toleration_seconds: Annotated[int, Field(ge=0, le=315_360_000)] | None = None
     """For NoExecute: how long the pod stays."""
+
+
+class ProfileQueue(Block):
+    """Kueue LocalQueues that jobs of this profile may wait in. Each namespace that uses the profile has its own."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_default_is_allowed("queue-default"),)
+
+    allowed: Annotated[tuple[LabelName, ...], Field(min_length=1, max_length=64)]
+    """Names of LocalQueues."""
+    default: LabelName
+    """The one for jobs that name none."""
+
+
+class ProfilePriority(Block):
+    """Kueue WorkloadPriorityClasses that jobs of this profile may ask for."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_default_is_allowed("priority-default"),)
+
+    allowed: Annotated[tuple[SubdomainName, ...], Field(min_length=1, max_length=64)]
+    """Names of WorkloadPriorityClasses."""
+    default: SubdomainName | None = None
+    """The one for jobs that name none. Absent: none is asked for."""
 
 
 class Pod(Block):
@@ -192,6 +224,10 @@ class ComputeProfileSpec(Block):
         default=None, alias="pricePerGPUHour"
     )
     """For the estimated cost, in the platform's currency."""
+    queue: ProfileQueue | None = None
+    """Kueue queues. Absent: jobs of this profile start at once, and may name none."""
+    priority: ProfilePriority | None = None
+    """Kueue priorities; they count in a queue alone."""
     security_profile: Literal["restricted", "rdma"] = "restricted"
     """restricted: the Pod Security Standard. rdma: the same plus the capability IPC_LOCK."""
     pod: Pod = Pod()

@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     PLANNED = "Planned"
     UPSTREAM_READY = "UpstreamReady"
+    QUOTA_RESERVED = "QuotaReserved"
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     RESTARTING = "Restarting"
@@ -41,6 +42,8 @@ class Reason(StrEnum):
     UPSTREAM_SUCCEEDED = "UpstreamSucceeded"
     NOT_STARTED = "NotStarted"
     QUEUED = "Queued"
+    ADMITTED = "Admitted"
+    """Out of the queue: there is quota for the attempt."""
     STARTING = "Starting"
     NAME_TAKEN = "NameTaken"
     """Another object has the name of the attempt's RayJob."""
@@ -63,7 +66,7 @@ class Condition(StatusBlock):
     """One aspect of a job's state, in Kubernetes' form."""
 
     type: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$")]
-    """One of Accepted, Planned, UpstreamReady, Running, Suspended, Restarting, Succeeded, Failed."""
+    """One of Accepted, Planned, UpstreamReady, QuotaReserved, Running, Suspended, Restarting, Succeeded, Failed."""
     status: Literal["True", "False", "Unknown"]
     """Unknown: it could not be found out."""
     reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9]*)$")]

@@ -39,6 +39,7 @@ class JobResource(Resource):
             description="Productive part of the time that GPUs were held",
             wide=True,
         ),
+        PrinterColumn(name="Queue", json_path=".status.queue", description="Kueue LocalQueue", wide=True),
         PrinterColumn(name="Output", json_path=".status.output.uri", description="Where the model lies", wide=True),
     )
 

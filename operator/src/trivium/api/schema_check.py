@@ -11,8 +11,6 @@ from trivium.api.structural import Schema
 Path = tuple[str | int, ...]
 
 LATER_FIELDS: Mapping[str, str] = {
-    "queue": "Remove it.",
-    "priority": "Remove it; the platform team can set pod.priorityClassName in the profile.",
     "sequence": "Remove it; lower data.maxLength, or use gradientCheckpointing and zeroStage.",
     "tensor": "Remove it; zeroStage 3 divides the parameters.",
     "expert": "Remove it; zeroStage 3 divides the parameters.",

@@ -159,8 +159,18 @@ class Attempt(StatusBlock):
     """uid of its RayJob; empty until it was seen."""
     ray_cluster: Word = ""
     """Name of its RayCluster; empty until KubeRay has named it."""
+    run: Count = 0
+    """Number at the end of its RayJob's name. Several attempts share a RayJob that its queue took the quota from."""
+    queue: Word = ""
+    """LocalQueue that it waits in; empty: none."""
+    priority: Word = ""
+    """WorkloadPriorityClass that it has there."""
     started_at: Timestamp
     """When it was decided."""
+    queued: bool = False
+    """Whether it had to wait for quota."""
+    admitted_at: Timestamp | None = None
+    """When it got the quota that it waited for; it holds machines from here on."""
     running_at: Timestamp | None = None
     """When its first report came."""
     ended_at: Timestamp | None = None
@@ -260,6 +270,8 @@ class JobStatus(StatusBlock):
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status was concluded from."""
+    queue: Word = ""
+    """LocalQueue of the current attempt; empty: none."""
     phase: Phase = Phase.PENDING
     """Where the job is, for people. Tools read the conditions."""
     stage: StageName | None = None
@@ -267,7 +279,7 @@ class JobStatus(StatusBlock):
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap("name")] = ()
     """Every stage of the job, in order."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16), ListMap("type")] = ()
-    """Accepted, Planned, UpstreamReady, Running, Suspended, Restarting, Succeeded, Failed."""
+    """Accepted, Planned, UpstreamReady, QuotaReserved, Running, Suspended, Restarting, Succeeded, Failed."""
     spec_digest: Word = ""
     """SHA-256 of the immutable part of the spec; the run directory carries it too."""
     upstream: UpstreamStatus | None = None

@@ -11,9 +11,9 @@ from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
 from trivium.api.status import Attempt, CheckpointStatus, Failure, JobStatus
 from trivium.domain.budget import charge
 from trivium.domain.end_record import EndRecord, RecordedFailure
-from trivium.domain.observation import Observation
+from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.progress_facts import read_progress
-from trivium.domain.ray_job_state import ENDED
+from trivium.domain.ray_job_state import ENDED, AttemptState
 from trivium.domain.report import ProgressReport, ReportSnapshot
 from trivium.domain.run_layout import place, run_path, stage_output
 from trivium.domain.situation import update, with_last_attempt, with_stage
@@ -34,7 +34,7 @@ def fold_facts(
         status = with_last_attempt(
             status,
             ray_job_uid=attempt.ray_job_uid or current.uid,
-            ray_cluster=attempt.ray_cluster or current.ray_cluster,
+            **_place_in_queue(attempt, current, now=now),
         )
     snapshot = observation.report
     if snapshot is None or snapshot.report.stage != attempt.stage:
@@ -42,6 +42,18 @@ def fold_facts(
     if is_urgent(status, snapshot) or observation.state in ENDED or is_progress_due(status, interval=interval, now=now):
         status = _fold_report(status, snapshot, job=job, observation=observation)
     return status
+
+
+def _place_in_queue(attempt: Attempt, current: RayJobSeen, *, now: datetime) -> dict[str, object]:
+    """Whether the attempt waits for quota, has got it, and which RayCluster it got then."""
+    if current.state is AttemptState.QUEUED:
+        # The RayCluster that KubeRay names for what is born suspended never comes to life.
+        return {"queued": True} if not attempt.ray_cluster else {}
+    known: dict[str, object] = {"ray_cluster": attempt.ray_cluster or current.ray_cluster}
+    if not attempt.queued or attempt.admitted_at is not None:
+        return known
+    since = current.starting_since
+    return known | {"admitted_at": since if since is not None and attempt.started_at <= since <= now else now}
 
 
 def is_urgent(status: JobStatus, snapshot: ReportSnapshot) -> bool:

@@ -21,6 +21,7 @@ from trivium.domain.leftovers import judge_leftovers
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.profile import judge_unmade, resolve_profile
 from trivium.domain.progression import judge_begin, judge_completion, judge_living, judge_suspended, progress_at
+from trivium.domain.queueing import judge_requeued
 from trivium.domain.restart import judge_backoff, judge_final_failure
 from trivium.domain.retention import judge_rest
 from trivium.domain.silence import judge_silence, silence_due_at
@@ -40,6 +41,7 @@ CHAIN: tuple[Callable[[Situation], Verdict | None], ...] = (
     # An attempt lives.
     judge_ended,
     judge_stop,
+    judge_requeued,
     judge_start_deadline,
     judge_start_trouble,
     judge_silence,
@@ -74,12 +76,15 @@ class RunToMake:
     job: Job
     stage: StageName
     number: int
+    """Of the run: it names the children."""
     plan: Plan
     profile: ComputeProfile
     inspection: Inspection | None
     upstream: UpstreamStatus | None
     lineage: tuple[LineageEntry, ...]
     skips: tuple[Skip, ...] = ()
+    queue: str = ""
+    priority: str = ""
     excluded_nodes: tuple[str, ...] = ()
     """Names of nodes that the attempt's pods keep away from."""
 
@@ -137,13 +142,15 @@ def _run_to_make(situation: Situation, verdict: Verdict) -> RunToMake | None:
     return RunToMake(
         job=situation.job,
         stage=attempt.stage,
-        number=attempt.number,
+        number=attempt.run or attempt.number,
         plan=plan.model_copy(update={"workers": attempt.workers, "gpus": attempt.gpus}),
         profile=profile,
         inspection=situation.status.inspection,
         upstream=situation.status.upstream,
         lineage=situation.status.lineage,
         skips=situation.status.skips if attempt.stage == "train" else (),
+        queue=attempt.queue,
+        priority=attempt.priority,
         excluded_nodes=_excluded(situation),
     )
 

@@ -19,6 +19,7 @@ from trivium.domain.verdict import (
     Keep,
     Leave,
     RequestStop,
+    Rerun,
     Rest,
     Sweep,
     Verdict,
@@ -44,6 +45,8 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
             return Phase.PENDING if not status.attempts else status.phase, "Planned.", ()
         case Begin():
             return _begun(status)
+        case Rerun():
+            return _requeued(status)
         case End():
             return _ended(status)
         case Finish():
@@ -73,7 +76,7 @@ def _standing(situation: Situation, status: JobStatus) -> tuple[Finding, ...]:
         findings.append(
             Finding(type=ConditionType.PLANNED, status="True", reason=reason, message=" ".join(train.notes))
         )
-    return tuple(findings)
+    return (*findings, *_quota(status))
 
 
 def _not_running(reason: str, message: str = "") -> Finding:
@@ -104,7 +107,9 @@ def _living(situation: Situation, status: JobStatus) -> Told:
         case AttemptState.RUNNING:
             return _running(attempt, status)
         case AttemptState.QUEUED:
-            message = f"Attempt {attempt.number} waits for quota."
+            message = (
+                _waits(attempt) if not attempt.ray_cluster else f"Queue takes the quota of attempt {attempt.number}."
+            )
             return Phase.QUEUED, message, (_not_running(Reason.QUEUED, message), *_resumed(status))
         case AttemptState.TERMINATING:
             message = f"The RayJob of attempt {attempt.number} is being deleted by someone else."
@@ -118,6 +123,31 @@ def _living(situation: Situation, status: JobStatus) -> Told:
         case _:
             message = _starting_message(situation, attempt)
             return Phase.STARTING, message, (_not_running(Reason.STARTING, message), *_resumed(status))
+
+
+def _waits(attempt: Attempt) -> str:
+    where = f" in queue {attempt.queue}" if attempt.queue else ""
+    return f"Attempt {attempt.number} waits for quota{where}; it holds nothing."
+
+
+def _requeued(status: JobStatus) -> Told:
+    message = _waits(status.attempts[-1])
+    return Phase.QUEUED, message, (_not_running(Reason.QUEUED, message), *_resumed(status))
+
+
+def _quota(status: JobStatus) -> tuple[Finding, ...]:
+    """Of a job that has ever waited for quota."""
+    attempt = status.attempts[-1] if status.attempts else None
+    if attempt is None or not (
+        attempt.queued or any(c.type == ConditionType.QUOTA_RESERVED for c in status.conditions)
+    ):
+        return ()
+    kind = ConditionType.QUOTA_RESERVED
+    if attempt.ended_at is not None:
+        return (Finding(type=kind, status="False", reason=Reason.FINISHED, message="No attempt needs quota."),)
+    if attempt.queued and attempt.admitted_at is None:
+        return (Finding(type=kind, status="False", reason=Reason.QUEUED, message=_waits(attempt)),)
+    return (Finding(type=kind, status="True", reason=Reason.ADMITTED),)
 
 
 def _starting_message(situation: Situation, attempt: Attempt) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trivium.api import ComputeProfile, Job, parse_profile
 from trivium.api.conditions import ConditionType
-from trivium.api.status import JobStatus
+from trivium.api.status import Attempt, JobStatus
 from trivium.domain.conditions import is_true
 from trivium.domain.end_record import EndRecord, clean_text, parse_end_record
 from trivium.domain.pod_evidence import PodEvidence
@@ -106,13 +106,19 @@ def observe(raw: RawChildren, *, job: Job) -> Observation:
         others=tuple(one for one in seen if one.name != current_name),
         name_taken_by=raw.name_taken_by,
         refusal=raw.refusal,
-        evidence=raw.evidence,
+        evidence=_of_this_attempt(raw.evidence, attempts),
         report=raw.report,
         upstream=_read_upstream(raw.upstream),
         profiles=profiles,
         broken_profiles=broken,
         listening_since=raw.listening_since,
     )
+
+
+def _of_this_attempt(evidence: tuple[PodEvidence, ...], attempts: tuple[Attempt, ...]) -> tuple[PodEvidence, ...]:
+    """Without pods of earlier attempts, which may have had the same RayJob."""
+    over = {attempt.ray_cluster for attempt in attempts[:-1] if attempt.ray_cluster}
+    return tuple(one for one in evidence if one.cluster not in over)
 
 
 def _read_ray_job(manifest: Manifest) -> RayJobSeen:

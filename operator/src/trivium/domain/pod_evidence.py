@@ -23,6 +23,8 @@ class PodEvidence:
 
     pod: str
     node: str | None = None
+    cluster: str | None = None
+    """The RayCluster that it belongs to."""
     role: Literal["head", "worker"] | None = None
     """What KubeRay's label says; None for the submitter."""
     exit_code: int | None = None
@@ -59,6 +61,7 @@ def read_pod_evidence(pod: Mapping[str, Any]) -> PodEvidence:
     return PodEvidence(
         pod=metadata.get("name", ""),
         node=spec.get("nodeName"),
+        cluster=(metadata.get("labels") or {}).get("ray.io/cluster"),
         role=_ROLES.get((metadata.get("labels") or {}).get("ray.io/node-type")),
         exit_code=terminated.get("exitCode"),
         out_of_memory=terminated.get("reason") == "OOMKilled",
@@ -81,6 +84,7 @@ def merge_evidence(old: PodEvidence, new: PodEvidence) -> PodEvidence:
     return PodEvidence(
         pod=new.pod,
         node=new.node or old.node,
+        cluster=new.cluster or old.cluster,
         role=new.role or old.role,
         exit_code=ended.exit_code,
         out_of_memory=old.out_of_memory or new.out_of_memory,

@@ -8,6 +8,7 @@ from trivium.domain.attempt_facts import progress_due_at
 from trivium.domain.next_attempt import next_attempt
 from trivium.domain.profile import resolve_profile
 from trivium.domain.progress_facts import read_progress
+from trivium.domain.queueing import not_allowed, resolve_place
 from trivium.domain.situation import Situation
 from trivium.domain.stop import deadline_failure
 from trivium.domain.verdict import Begin, Finish, Hold, Keep, Verdict
@@ -49,11 +50,15 @@ def judge_begin(situation: Situation) -> Verdict | None:
         return profile
     change = next_attempt(situation, stage.plan)
     assert not isinstance(change, str), "judge_final_failure has finished a job that nothing can help"
+    place = resolve_place(situation.job, profile, stage=stage.name)
+    if isinstance(place, str):
+        return not_allowed(place)
     again = last is not None and last.stage == stage.name
     return Begin(
         stage=stage.name,
         plan=change.plan,
         workers=change.workers,
+        place=place,
         is_restart=last is not None and again and last.outcome == "Failed",
         skip=change.skip,
         forgive_nodes=change.forgive_nodes,

@@ -79,5 +79,7 @@ def _read_status(deployment_status: str, job_status: str, *, suspended: bool) ->
     if deployment_status == "":
         # A RayJob that is born suspended waits here, and not in Suspended, until KubeRay has seen it.
         return AttemptState.QUEUED if suspended else AttemptState.STARTING
+    if deployment_status == "Initializing" and suspended:
+        return AttemptState.QUEUED  # KubeRay begins even with what is born suspended, and takes it back at once
     exact = _STATES.get((deployment_status, job_status))
     return exact or _STATES.get((deployment_status, "*"), AttemptState.UNKNOWN)

@@ -4,12 +4,13 @@ A report that cannot be delivered is no evidence of a hang, so silence alone is 
 never notices a dead head by itself: the trainer's voice is the only pulse there is.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trivium.api.failure_classes import FailureClass
 from trivium.domain.failure_of import failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
+from trivium.domain.time_spent import held_since
 from trivium.domain.verdict import End, Verdict
 
 SLOW_ACTIVITY_FACTOR = 10
@@ -39,7 +40,7 @@ def silence_due_at(situation: Situation) -> datetime | None:
         return None
     snapshot = observation.report
     if snapshot is None:
-        return _quiet_at(situation, attempt.running_at or attempt.started_at)
+        return _quiet_at(situation, attempt.running_at or held_since(attempt) or attempt.started_at)
     slow = 1 if snapshot.report.activity == "step" else SLOW_ACTIVITY_FACTOR
     allowed = situation.job.spec.recovery.hang_timeout_seconds * slow * WATCHDOG_FACTOR
     moved_at = situation.after(_heard(situation, snapshot.advanced_at), seconds=allowed)
@@ -58,4 +59,5 @@ def _heard(situation: Situation, moment: datetime) -> datetime:
     before the clock went back. `listening_since` is when this process began to listen, or was last away.
     """
     listening = situation.observation.listening_since
-    return listening if moment > situation.now else max(moment, listening)
+    # `now` is cut to whole seconds: a report of this very second is no visitor from the future.
+    return listening if moment >= situation.now + timedelta(seconds=1) else max(moment, listening)

@@ -6,6 +6,7 @@ from trivium.api.failure_classes import FailureClass
 from trivium.domain.failure_of import failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
+from trivium.domain.time_spent import held_since
 from trivium.domain.verdict import End, Verdict
 
 TROUBLE_GRACE_SECONDS = 120.0
@@ -57,5 +58,6 @@ def _starting_since(situation: Situation) -> datetime | None:
     attempt, current = situation.living, situation.observation.current
     if attempt is None or current is None or situation.observation.state is not AttemptState.STARTING:
         return None
+    held = held_since(attempt) or attempt.started_at
     since = current.starting_since
-    return attempt.started_at if since is None else max(since, attempt.started_at)
+    return held if since is None else max(since, held)

@@ -19,7 +19,7 @@ from trivium.domain.pod_evidence import missing_workers
 from trivium.domain.profile import resolve_profile
 from trivium.domain.run_layout import checkpoint_uri, stage_output
 from trivium.domain.situation import Situation, micro_batch_size, update, with_last_attempt, with_stage
-from trivium.domain.time_spent import add_time, goodput, time_of, undo_steps
+from trivium.domain.time_spent import add_time, goodput, held_seconds, time_of, undo_steps
 from trivium.domain.upstream import lineage_through
 from trivium.domain.verdict import (
     Adopt,
@@ -31,6 +31,7 @@ from trivium.domain.verdict import (
     Keep,
     Leave,
     RequestStop,
+    Rerun,
     Rest,
     Sweep,
     Verdict,
@@ -76,6 +77,8 @@ def _apply(situation: Situation, verdict: Verdict) -> JobStatus:  # noqa: PLR091
             return _adopt(situation, verdict)
         case Begin():
             return _begin(situation, verdict)
+        case Rerun():
+            return _rerun(situation, verdict)
         case RequestStop():
             return update(status, suspend_requested_at=situation.now)
         case End():
@@ -113,6 +116,10 @@ def _begin(situation: Situation, verdict: Begin) -> JobStatus:
         number=number,
         stage=verdict.stage,
         ray_job=situation.planner.name_of_run(situation.job, stage=verdict.stage, number=number),
+        run=number,
+        queue=verdict.place.queue,
+        priority=verdict.place.priority,
+        queued=verdict.place.queue != "",
         started_at=situation.now,
         workers=verdict.workers,
         gpus=verdict.workers * plan.gpus_per_worker,
@@ -125,6 +132,7 @@ def _begin(situation: Situation, verdict: Begin) -> JobStatus:
     return update(
         status,
         stage=verdict.stage,
+        queue=verdict.place.queue,
         plan=plan,
         checkpoint=checkpoint,
         progress=status.progress if same_stage else None,
@@ -135,6 +143,32 @@ def _begin(situation: Situation, verdict: Begin) -> JobStatus:
         excluded_nodes=() if verdict.forgive_nodes else status.excluded_nodes,
         suspend_requested_at=None,
     )
+
+
+def _rerun(situation: Situation, verdict: Rerun) -> JobStatus:
+    """The attempt is over, and its successor waits with the same RayJob: one write, for the RayJob is never without a
+    living attempt.
+    """
+    status = _end(situation, End(outcome="Failed", failure=verdict.failure))
+    last = status.attempts[-1]
+    step = status.checkpoint.step if status.checkpoint is not None else 0
+    attempt = Attempt(
+        number=last.number + 1,
+        stage=last.stage,
+        ray_job=last.ray_job,
+        ray_job_uid=last.ray_job_uid,
+        run=last.run or last.number,
+        queue=last.queue,
+        priority=last.priority,
+        queued=True,
+        started_at=last.ended_at or situation.now,
+        workers=last.workers,
+        gpus=last.gpus,
+        micro_batch_size=last.micro_batch_size,
+        first_step=step,
+        last_step=step,
+    )
+    return update(status, attempts=(*status.attempts, attempt)[-_KEPT_ATTEMPTS:], restarts=status.restarts + 1)
 
 
 def _checkpoint_of_next(situation: Situation, verdict: Begin) -> CheckpointStatus | None:
@@ -161,7 +195,7 @@ def _end(situation: Situation, verdict: End) -> JobStatus:
         missing_workers=missing_workers(situation.observation.evidence),
     )
     attempt = status.attempts[-1]
-    held = (ended_at - attempt.started_at).total_seconds()
+    held = held_seconds(attempt, until=ended_at)
     window = job.spec.recovery.window_seconds
     nodes = status.excluded_nodes
     status = update(

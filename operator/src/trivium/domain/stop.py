@@ -11,6 +11,7 @@ from trivium.api.status import Failure
 from trivium.domain.failure_of import failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
+from trivium.domain.time_spent import held_since
 from trivium.domain.verdict import End, RequestStop, Verdict
 
 
@@ -23,8 +24,9 @@ def judge_stop(situation: Situation) -> Verdict | None:
     deadline = deadline_failure(situation)
     if requested_at is None and not situation.job.spec.run_policy.suspend and deadline is None:
         return None
-    if attempt.running_at is None and situation.observation.state is not AttemptState.RUNNING:
-        # Nothing to save yet.
+    state = situation.observation.state
+    if state is AttemptState.QUEUED or (attempt.running_at is None and state is not AttemptState.RUNNING):
+        # Nothing to save yet, or nothing left to save it.
         return _end(deadline)
     if requested_at is None:
         return RequestStop()
@@ -47,9 +49,10 @@ def stop_due_at(situation: Situation) -> datetime | None:
 def active_deadline_at(situation: Situation) -> datetime | None:
     """When the attempts, all together, will have run for as long as they may."""
     attempt, seconds = situation.living, situation.job.spec.run_policy.active_deadline_seconds
-    if attempt is None or seconds is None:
+    since = held_since(attempt) if attempt is not None else None
+    if since is None or seconds is None:
         return None
-    return situation.after(attempt.started_at, seconds=seconds - situation.status.active_seconds)
+    return situation.after(since, seconds=seconds - situation.status.active_seconds)
 
 
 def deadline_failure(situation: Situation) -> Failure | None:

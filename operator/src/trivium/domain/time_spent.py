@@ -21,10 +21,21 @@ def read_seconds(report: ProgressReport) -> dict[str, float]:
     return {kind: round(seconds, 1) for kind, seconds in sorted(report.seconds.items()) if seconds >= 0.05}
 
 
+def held_since(attempt: Attempt) -> datetime | None:
+    """From when on an attempt holds machines; None while it waits for quota."""
+    return attempt.admitted_at if attempt.queued else attempt.started_at
+
+
+def held_seconds(attempt: Attempt, *, until: datetime) -> float:
+    """How long an attempt has held machines. Never negative: clocks jump."""
+    since = held_since(attempt)
+    return 0.0 if since is None else max(0.0, (until - since).total_seconds())
+
+
 def time_of(attempt: Attempt, *, until: datetime) -> dict[str, float]:
     """Seconds by kind of one attempt; together they are what it has held."""
-    held = max(0.0, (until - attempt.started_at).total_seconds())
-    starting = min(held, max(0.0, ((attempt.running_at or until) - attempt.started_at).total_seconds()))
+    held = held_seconds(attempt, until=until)
+    starting = min(held, held_seconds(attempt, until=attempt.running_at or until))
     said = sum(attempt.seconds.values())
     # A clock that jumped, or a trainer that exaggerates.
     scale = min(1.0, (held - starting) / said) if said > 0 else 0.0
@@ -75,7 +86,7 @@ def _estimate(status: JobStatus, *, until: datetime) -> float | None:
     attempts = [attempt for attempt in status.attempts if attempt.stage == "train"]
     if progress is None or not progress.tokens_per_second or not progress.tokens or not attempts:
         return status.goodput
-    held = sum(((attempt.ended_at or until) - attempt.started_at).total_seconds() for attempt in attempts)
+    held = sum(held_seconds(attempt, until=attempt.ended_at or until) for attempt in attempts)
     if held <= 0:
         return status.goodput
     return round(min(1.0, progress.tokens / progress.tokens_per_second / held), 3)

@@ -12,6 +12,14 @@ from trivium.api.status import Failure, Phase, Skip, StageName, StageStatus, Ups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePlace:
+    """A Kueue LocalQueue and the priority in it; both empty: no queue."""
+
+    queue: str = ""
+    priority: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
     """Touch nothing: the job is being deleted."""
 
@@ -60,10 +68,19 @@ class Begin:
     """Fewer than the plan's where the platform could not give them all."""
     is_restart: bool
     """Training goes on after a failure or a preemption, not after a suspension."""
+    place: QueuePlace
+    """Where it waits for quota."""
     skip: Skip | None = None
     """Data that is left out from now on; the attempt goes on from the checkpoint that this names."""
     forgive_nodes: bool = False
     """Excluded nodes may be used again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """The queue took the quota back and will run the same RayJob again: the attempt is over, its successor waits."""
+
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +121,4 @@ class Rest:
     expires_at: datetime | None = None
 
 
-Verdict = Leave | Keep | Hold | AdoptUpstream | Adopt | Begin | RequestStop | End | Sweep | Finish | Rest
+Verdict = Leave | Keep | Hold | AdoptUpstream | Adopt | Begin | Rerun | RequestStop | End | Sweep | Finish | Rest

@@ -19,6 +19,8 @@ def fit_job(manifest: Manifest, machine: Machine) -> tuple[Object, Sequence[str]
     notes: list[str] = []
     if compute.pop("gpusPerWorker", None) is not None:
         notes.append("compute.gpusPerWorker is left out: this machine trains on its cores.")
+    queueing = [field for field in ("queue", "priority") if compute.pop(field, None) is not None]
+    notes.extend(f"compute.{field} is left out: on one machine nothing waits for quota." for field in queueing)
     micro_batch = job.spec.optimization.micro_batch_size
     workers = workers_that_fit(
         wanted=job.spec.compute.workers,

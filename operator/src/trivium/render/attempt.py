@@ -39,8 +39,10 @@ class AttemptInput:
     """None: nobody receives reports."""
     ca_pem: str | None = None
     """Certificates that the progress endpoint's is checked against; None: those of the image."""
-    suspended_at_birth: bool = False
-    """Whether somebody else, a queue, decides when the RayJob starts."""
+    queue: str = ""
+    """Kueue LocalQueue that decides when the RayJob starts; empty: it starts at once."""
+    priority: str = ""
+    """WorkloadPriorityClass in that queue; empty: the queue's own."""
 
     @property
     def name(self) -> str:
@@ -54,7 +56,9 @@ class AttemptInput:
             kind=self.job.kind, name=metadata.name, uid=metadata.uid, stage=self.stage, run=self.run_number
         )
 
-    def metadata(self, *, annotations: Mapping[str, str] | None = None) -> Manifest:
+    def metadata(
+        self, *, labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
+    ) -> Manifest:
         """Of a child that goes with the job."""
         job = self.job
         owner = {
@@ -68,7 +72,7 @@ class AttemptInput:
         return {
             "name": self.name,
             "namespace": job.metadata.namespace,
-            "labels": self.labels,
+            "labels": {**self.labels, **(labels or {})},
             **({"annotations": dict(annotations)} if annotations else {}),
             "ownerReferences": [owner],
         }

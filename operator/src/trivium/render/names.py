@@ -12,6 +12,9 @@ STAGE = "trivium.dev/stage"
 RUN = "trivium.dev/run"
 SPEC_DIGEST = "trivium.dev/spec-digest"
 """Annotation of a RayJob: which immutable spec it runs."""
+QUEUE_NAME = "kueue.x-k8s.io/queue-name"
+PRIORITY_CLASS = "kueue.x-k8s.io/priority-class"
+"""Kueue's own labels of a RayJob. KubeRay copies them to the RayCluster, where Kueue knows them for the RayJob's."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "trivium"
 
@@ -58,6 +61,13 @@ def attempt_labels(*, kind: str, name: str, uid: str, stage: str, run: int) -> d
         STAGE: stage,
         RUN: str(run),
     }
+
+
+def queue_labels(queue: str, priority: str) -> dict[str, str]:
+    """What makes a RayJob wait for its turn; nothing without a queue."""
+    if not queue:
+        return {}
+    return {QUEUE_NAME: queue} | ({PRIORITY_CLASS: priority} if priority else {})
 
 
 def attempt_of(labels: Mapping[str, Any]) -> tuple[str, int] | None:

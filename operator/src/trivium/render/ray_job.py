@@ -4,7 +4,7 @@ import shlex
 
 from trivium.render import paths
 from trivium.render.attempt import AttemptInput, Manifest
-from trivium.render.names import SPEC_DIGEST
+from trivium.render.names import SPEC_DIGEST, queue_labels
 from trivium.render.pods import head_template, submitter_template, worker_template
 from trivium.render.spec_digest import spec_digest
 
@@ -21,7 +21,9 @@ def render_ray_job(attempt: AttemptInput) -> Manifest:
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
-        "metadata": attempt.metadata(annotations={SPEC_DIGEST: spec_digest(attempt.job)}),
+        "metadata": attempt.metadata(
+            labels=queue_labels(attempt.queue, attempt.priority), annotations={SPEC_DIGEST: spec_digest(attempt.job)}
+        ),
         "spec": {
             # KubeRay appends it unquoted to a shell line; every word is ours, and quoted all the same.
             "entrypoint": shlex.join(ENTRYPOINT),
@@ -31,7 +33,8 @@ def render_ray_job(attempt: AttemptInput) -> Manifest:
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": _TTL_SECONDS,
-            "suspend": attempt.suspended_at_birth,
+            # Born suspended, so that it waits also where Kueue's webhook is away or its RayJob integration is off.
+            "suspend": attempt.queue != "",
             "rayClusterSpec": _ray_cluster(attempt),
         },
     }
