@@ -25,7 +25,7 @@ def prepare(settings: Settings, folder: Path) -> Bench:
     base = make_base(folder / "base", texts, parameters=settings.parameters)
     data = folder / "data" / "documents.jsonl"
     write_rows(data, ({"text": text} for text in texts))
-    shape = Shape(recipe="pretrain", batch=2, max_length=256, packing=True)
+    shape = Shape(recipe="pretrain", batch=2, max_length=128, packing=True)
     workload = prepare_workload(folder / "pretrain", shape, settings, base=base, data=data)
     return Bench(
         sides={

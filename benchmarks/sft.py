@@ -31,7 +31,7 @@ def prepare(settings: Settings, folder: Path) -> Bench:
     base = make_base(folder / "base", documents(), parameters=settings.parameters)
     data = folder / "data" / "questions.jsonl"
     write_rows(data, questions())
-    shape = Shape(recipe="sft", batch=4, max_length=256, packing=False)
+    shape = Shape(recipe="sft", batch=4, max_length=128, packing=False)
     workload = prepare_workload(folder / "sft", shape, settings, base=base, data=data)
     return Bench(
         sides={

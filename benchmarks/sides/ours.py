@@ -22,13 +22,13 @@ class _TimedSession(RankSession):
 
     def __init__(self, config: RunConfig, attempt: Attempt, clock: StepClock) -> None:
         super().__init__(config, attempt)
-        self._clock = clock
+        self._window = clock
 
     def progress(self, **fields: Any) -> None:
         super().progress(**fields)
         if "step" in fields:
-            self._clock.stepped(fields["loss"])
-            if self._clock.is_over:
+            self._window.stepped(fields["loss"])
+            if self._window.is_over:
                 raise StopRequested(fields["step"])
 
 
