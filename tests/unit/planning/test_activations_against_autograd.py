@@ -27,7 +27,7 @@ SIZES = {"gpt2": GPT2, "qwen3": {**LLAMA, "head_dim": 16}}
 DROPOUT_OFF = {"gpt2": {"resid_pdrop": 0.0, "attn_pdrop": 0.0, "embd_pdrop": 0.0}}
 
 
-def _saved_bytes(model_type, *, layers, dtype, attention, checkpointing):
+def _saved_bytes(model_type, *, layers, dtype, attention, checkpointing, masked=False):
     """Bytes of distinct storages that the backward of the decoder keeps, parameters left out."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -49,7 +49,9 @@ def _saved_bytes(model_type, *, layers, dtype, attention, checkpointing):
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         ids = torch.randint(0, 64, (BATCH, LENGTH))
-        output = model.get_decoder()(ids)
+        mask = torch.ones((BATCH, LENGTH), dtype=torch.long)
+        mask[-1, -1] = 0
+        output = model.get_decoder()(ids, attention_mask=mask if masked else None)
     assert output is not None
     return sum(size for size, _ in saved.values()), config.to_dict()
 
@@ -67,6 +69,17 @@ def _layer_bytes(model_type, **how):
 def test_a_layer_saves_what_the_planner_counts(model_type, attention, dtype, element_bytes):
     measured, architecture = _layer_bytes(model_type, dtype=dtype, attention=attention, checkpointing=False)
     planned = layer_bytes_per_token(architecture, element_bytes=element_bytes, max_length=LENGTH, attention=attention)
+    assert 0.95 * measured <= planned <= 1.10 * measured
+
+
+@pytest.mark.parametrize("model_type", ["llama", "qwen3", "qwen2", "phi3", "gpt2"])
+@pytest.mark.parametrize(("dtype", "element_bytes"), [("float32", 4), ("bfloat16", 2)])
+def test_a_mask_costs_every_layer_repeated_keys_and_a_copy_of_the_mask(model_type, dtype, element_bytes):
+    how = {"dtype": dtype, "attention": "sdpa", "checkpointing": False}
+    measured, architecture = _layer_bytes(model_type, masked=True, **how)
+    planned = layer_bytes_per_token(
+        architecture, element_bytes=element_bytes, max_length=LENGTH, attention="sdpa", masked=True
+    )
     assert 0.95 * measured <= planned <= 1.10 * measured
 
 

@@ -1,7 +1,10 @@
 """Bytes that one rank keeps between forward and backward: layer activations and logits, per micro-batch.
 
-Counted tensor by tensor as autograd saves them in transformers 5.23 (a test compares with `saved_tensors_hooks`).
+Counted tensor by tensor as autograd saves them in transformers 5.23 and torch 2.13. Tests compare with
+`saved_tensors_hooks` layer by layer and with torch's MemTracker over whole steps (docs/planning-errors.md).
 """
+
+from dataclasses import dataclass
 
 from trivium.planning.architecture import Architecture
 
@@ -14,29 +17,66 @@ _GATED_COPIES = 4  # gate, act(gate), up, their product
 _FLOAT32_BYTES = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationBytes:
+    """Of one micro-batch. Units: bytes."""
+
+    kept: int
+    """In the layers, from forward to backward: everything, or with checkpointing their inputs."""
+    tail: int
+    """Behind the last layer: gone once the output layer is differentiated."""
+    recomputed: int
+    """One layer computed again, and the gradients inside it while its backward pass runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogitsBytes:
+    """Of one micro-batch. Units: bytes."""
+
+    loss: int
+    """At most, while the loss is computed and differentiated."""
+    backward: int
+    """Their gradient in the model's dtype, while the output layer's own gradient is computed."""
+
+
 def layer_bytes_per_token(
-    a: Architecture, *, element_bytes: int, max_length: int, attention: str, adapter_rank: int = 0
+    a: Architecture,
+    *,
+    element_bytes: int,
+    max_length: int,
+    attention: str,
+    adapter_rank: int = 0,
+    masked: bool = False,
 ) -> float:
     """What one decoder layer saves for one token. Units: bytes.
 
-    `attention` is flash_attention_2, sdpa or eager; only eager keeps the [heads, length, length] scores.
+    `attention` is flash_attention_2, sdpa or eager; only eager keeps the [heads, length, length] scores. `masked`: the
+    batch is packed or padded, so sdpa is given a mask.
     """
-    norms = a.norms_per_layer * _norm_bytes(a, element_bytes=element_bytes)
+    norms = a.norms_per_layer * _norm_bytes(a, element_bytes=element_bytes, frozen=adapter_rank > 0)
     query_key = 0
     if a.query_key_norm != "none":
         # Input (as float32) and normalized value; the rotated output is counted with the attention's inputs.
         query_key = (a.query_size + a.key_value_size) * (_FLOAT32_BYTES + element_bytes)
-    mlp = _mlp_copies(a) * a.intermediate_size * a.active_mlp_copies * element_bytes
-    attention_bytes = _attention_bytes(a, element_bytes=element_bytes, max_length=max_length, attention=attention)
+    mlp = _mlp_copies(a) * _mlp_width(a) * element_bytes
+    attention_bytes = _attention_bytes(
+        a, element_bytes=element_bytes, max_length=max_length, attention=attention, masked=masked
+    )
     adapted = len(a.linears()) * adapter_rank * element_bytes
     return norms + query_key + mlp + attention_bytes + adapted
 
 
-def _norm_bytes(a: Architecture, *, element_bytes: int) -> int:
+def _norm_bytes(a: Architecture, *, element_bytes: int, frozen: bool) -> int:
     if a.family.norm_bias:  # LayerNorm is one kernel: input and output
         return 2 * a.hidden_size * element_bytes
-    # RMSNorm in transformers: its input as float32, the normalized value, and the product that the projections read.
-    return a.hidden_size * (_FLOAT32_BYTES + 2 * element_bytes)
+    # RMSNorm in transformers: its input as float32, the normalized value (for the gradient of the norm's own weight),
+    # and the product that the projections read.
+    return a.hidden_size * (_FLOAT32_BYTES + (1 if frozen else 2) * element_bytes)
+
+
+def _mlp_width(a: Architecture) -> int:
+    """Inner features that one token passes in a layer: of the dense MLP, or of its experts and the shared one."""
+    return a.intermediate_size * a.active_mlp_copies + a.shared_intermediate_size
 
 
 def _mlp_copies(a: Architecture) -> float:
@@ -45,16 +85,26 @@ def _mlp_copies(a: Architecture) -> float:
     return _GELU_NEW_COPIES if a.model_type == "gpt2" else _FUSED_ACTIVATION_COPIES
 
 
-def _attention_bytes(a: Architecture, *, element_bytes: int, max_length: int, attention: str) -> int:
+def _attention_bytes(a: Architecture, *, element_bytes: int, max_length: int, attention: str, masked: bool) -> int:
     if attention == "eager":
         # Keys and values repeated to every head; softmax in float32 and again in the model's dtype (GPT-2: only that).
         upcast = _FLOAT32_BYTES if element_bytes < _FLOAT32_BYTES and a.model_type != "gpt2" else 0
         return 4 * a.query_size * element_bytes + a.num_heads * max_length * (element_bytes + upcast)
+    log_sum_exp = a.num_heads * _FLOAT32_BYTES
+    if masked and attention == "sdpa":
+        # With a mask transformers repeats keys and values to every head, and torch turns the boolean mask
+        # [rows, 1, length, length] into one of the model's dtype, anew in each layer, and saves it (measured).
+        return (4 * a.query_size + max_length) * element_bytes + log_sum_exp
     saved = 2 * a.query_size + 2 * a.key_value_size  # q, output; k, v
     if a.model_type == "phi3":
         # The value is a view, so the fused projection stays beside the rotated and repeated copies (measured).
         saved += 2 * a.query_size
-    return saved * element_bytes + a.num_heads * _FLOAT32_BYTES  # and the log-sum-exp of each head
+    return saved * element_bytes + log_sum_exp
+
+
+def is_masked(a: Architecture, *, rows: int, packing: bool, max_length: int) -> bool:
+    """Whether sdpa gets a mask: rows of one batch differ in length, examples share a row, or a window is narrower."""
+    return packing or rows > 1 or (a.sliding_window is not None and a.sliding_window < max_length)
 
 
 def activation_bytes(
@@ -66,20 +116,37 @@ def activation_bytes(
     attention: str,
     checkpointing: bool,
     adapter_rank: int,
-) -> int:
-    """Activations of one micro-batch of `tokens` tokens. Units: bytes.
-
-    With checkpointing a layer keeps only its input, and one layer at a time is computed again in full.
-    """
+    masked: bool,
+) -> ActivationBytes:
+    """Activations of one micro-batch of `tokens` tokens."""
     per_layer = layer_bytes_per_token(
-        a, element_bytes=element_bytes, max_length=max_length, attention=attention, adapter_rank=adapter_rank
+        a,
+        element_bytes=element_bytes,
+        max_length=max_length,
+        attention=attention,
+        adapter_rank=adapter_rank,
+        masked=masked,
     )
-    if checkpointing:
-        return int(tokens * (a.num_layers * a.hidden_size * element_bytes + per_layer))
-    return int(tokens * a.num_layers * per_layer)
+    frozen = adapter_rank > 0
+    # The final norm, and the positions that the output layer reads to compute its own gradient.
+    tail = _norm_bytes(a, element_bytes=element_bytes, frozen=frozen) + (0 if frozen else a.hidden_size * element_bytes)
+    if not checkpointing:
+        return ActivationBytes(kept=int(tokens * a.num_layers * per_layer), tail=tokens * tail, recomputed=0)
+    # In the MLP's backward pass two gradients of its width are there at once; outside it, two of the hidden size.
+    gradients = 2 * (_mlp_width(a) + a.hidden_size) * element_bytes
+    return ActivationBytes(
+        kept=tokens * a.num_layers * a.hidden_size * element_bytes,
+        tail=tokens * tail,
+        recomputed=int(tokens * (per_layer + gradients)),
+    )
 
 
-def logits_bytes(a: Architecture, *, tokens: int, element_bytes: int) -> int:
-    """Logits in the model's dtype, their float32 copy, and the gradient of that copy. Units: bytes."""
-    copy = 0 if element_bytes == _FLOAT32_BYTES else element_bytes
-    return tokens * a.vocab_size * (copy + 2 * _FLOAT32_BYTES)
+def logits_bytes(a: Architecture, *, tokens: int, element_bytes: int, live_reference: bool) -> LogitsBytes:
+    """Logits of all positions: an upper bound where prompts are not trained, since those compute none."""
+    # Backward: log-softmax, the gradient of the loss and the gradient of the logits, each float32. Only then the
+    # gradient is cast to the model's dtype.
+    loss = 3 * _FLOAT32_BYTES
+    if live_reference and element_bytes < _FLOAT32_BYTES:
+        # The policy's log-softmax waits while the reference computes logits, their float32 copy and log-softmax.
+        loss = max(loss, element_bytes + 3 * _FLOAT32_BYTES)
+    return LogitsBytes(loss=tokens * a.vocab_size * loss, backward=tokens * a.vocab_size * element_bytes)

@@ -158,6 +158,7 @@ def _memory(request: FitRequest, *, stage: int, world: int, micro: int, ckpt: bo
         micro_batch=micro,
         checkpointing=ckpt,
         available=request.available,
+        accumulates=world * micro < request.global_batch,
     )
 
 

@@ -7,9 +7,10 @@ from trivium.api import ComputeProfile, Job, PreferenceJob, PretrainJob
 from trivium.api.adapter import ALL_LINEAR
 from trivium.api.inspection import Inspection
 from trivium.api.model import PretrainModel
+from trivium.api.parallelism import ZeroOptions
 from trivium.planning.architecture import Architecture, UnknownShapeError, read_architecture
 from trivium.planning.defaults import sequences_per_sample
-from trivium.planning.memory import Workload
+from trivium.planning.demand import BUCKET_ELEMENTS, MAX_LIVE_PARAMETERS, SUB_GROUP_ELEMENTS, Workload
 from trivium.planning.parameters import ParameterCount, count_adapter, count_parameters
 from trivium.planning.precision import Precision
 from trivium.planning.presets import PRESET_CONFIGS
@@ -127,6 +128,7 @@ def build_workload(
 ) -> Workload:
     """Everything about memory that does not depend on the number of ranks."""
     adapter = job.spec.adapter
+    zero = job.spec.parallelism.deepspeed.zero_optimization or ZeroOptions()
     return Workload(
         architecture=architecture,
         parameters=parameters,
@@ -141,4 +143,9 @@ def build_workload(
         reference_copy=has_live_reference(job) and adapter is None,
         offload=job.spec.parallelism.offload,
         gpu=profile.spec.gpu is not None,
+        packing=inspection.packing if inspection else isinstance(job, PretrainJob),
+        live_reference=has_live_reference(job),
+        bucket_elements=zero.reduce_bucket_size or BUCKET_ELEMENTS,
+        max_live_parameters=zero.stage3_max_live_parameters or MAX_LIVE_PARAMETERS,
+        sub_group_elements=zero.sub_group_size or SUB_GROUP_ELEMENTS,
     )
