@@ -23,6 +23,7 @@ STEADY = [2.0] * MIN_OBSERVED
         (600, "evaluate", [0.5] * MIN_OBSERVED, 600),
         (600, "save", [5000.0] * MIN_OBSERVED, 6000),
         (6, "compile", [], 60),
+        (600, "download", [0.1] * MIN_OBSERVED, 6000),  # the next file may be the weights
     ],
 )
 def test_a_rank_is_given_up_after_five_times_what_it_has_shown_within_the_field(

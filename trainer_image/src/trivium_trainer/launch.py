@@ -184,5 +184,6 @@ def build_end_record(
         failure = terminated() if is_terminated else None
         return EndRecord(outcome="stopped", stage=name, step=outcome.step, failure=failure)
     is_collateral = is_terminated and outcome.failure_class in COLLATERAL
-    step = ending.newest_report(config, stage).step
+    # Rank 0 writes its state at its own pace; a rank that diverged says itself how many steps were done before.
+    step = max(ending.newest_report(config, stage).step, (outcome.step or 1) - 1)
     return EndRecord(outcome="failed", stage=name, step=step, failure=terminated() if is_collateral else outcome)

@@ -15,6 +15,8 @@ MIN_OBSERVED = 5
 """Before so many pulses only the field counts: the first steps compile, allocate and load."""
 REMEMBERED = 100
 """Pulses looked back on; the longest counts, and a first step that compiled for minutes is forgotten in time."""
+LEARNED = frozenset({"step", "save", "evaluate", "sample"})
+"""What is alike from one time to the next. A download of a tokenizer says nothing of the download of the weights."""
 OTHER_ACTIVITIES = 10
 """Downloads, saves and evaluations have no step to count: at most they get this many times the hang timeout, and never
 less than the timeout itself, because a shared file system may stall for minutes.
@@ -31,6 +33,8 @@ class Patience:
 
     def observe(self, doing: Doing, seconds: float) -> None:
         """The time between two pulses, spent in one activity."""
+        if doing not in LEARNED:
+            return
         observed = self._observed.setdefault(doing, deque(maxlen=REMEMBERED))
         observed.append(seconds)
         if len(observed) >= MIN_OBSERVED:
