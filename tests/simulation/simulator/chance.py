@@ -31,7 +31,7 @@ def write_script(seed: int) -> Script:
         jobs=tuple(jobs),
         strikes=tuple(strikes),
         kuberay=random.choice(["1.6", "1.7"]),
-        default_queue=phase == "Queued" or random.random() < 0.1,
+        default_queue=phase == "Queued" or name == "Kueue evicts" or random.random() < 0.1,
         replicas=random.choices([1, 2], weights=[2, 1])[0],
         skews=(random.choice([0.0, 3600.0]), random.choice([0.0, -3600.0])) if skewed else (0.0, 0.0),
         bad_data=(random.randint(1, 30),) if random.random() < 0.05 else (),

@@ -3,6 +3,7 @@
 sent ──latency──> server acts ──latency──> answer         a strike hits before the act, after it, or instead of it
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,8 @@ class Connection:
         return act_and_check
 
     async def _call(self, act: Callable[[], Any]) -> Any:
-        await self._sleep(self._random.uniform(*_LATENCY))
+        # What was sent arrives, also if its sender is stopped meanwhile.
+        await asyncio.sleep(self._random.uniform(*_LATENCY))
         now = self._loop.time()
         if now < self.unreachable_until:
             await self._sleep(REQUEST_TIMEOUT_SECONDS)

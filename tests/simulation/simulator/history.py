@@ -129,6 +129,8 @@ class History:
         if world.checks.writes != before:
             world.checks.breach(f"{world.checks.writes - before} writes after everything had come to rest")
         world.checks.at_rest()
+        if not self.script.bad_data and all(CATALOG[fault].harmless for _, fault in self.result.struck):
+            world.checks.nobody_suffered()
 
     # Faults when their phases come
 

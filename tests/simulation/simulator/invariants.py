@@ -101,7 +101,7 @@ class Checks:
                 self.breach(f"job {name} was {kind} and is not any more")
         if {"Succeeded", "Failed"} <= true:
             self.breach(f"job {name} says that it both succeeded and failed")
-        if not new.get("message") and new.get("phase") != "Pending":
+        if new and not new.get("message") and new.get("phase") != "Pending":
             self.breach(f"job {name} is {new.get('phase')} and does not say why")
         self._check_attempts(name, uid, old.get("attempts") or (), new.get("attempts") or ())
 
@@ -145,6 +145,17 @@ class Checks:
             self.breach(f"told twice: {event.reason} {event.message}")
 
     # At the end
+
+    def nobody_suffered(self) -> None:
+        """Where nothing befell training itself, no attempt failed and no job did."""
+        for key in self._world.jobs:
+            status = self._statuses.get(uid_of(self._world.server.get(key) or {"metadata": {}}), {})
+            for attempt in status.get("attempts") or ():
+                if attempt.get("outcome") == "Failed":
+                    failure = attempt["failure"]
+                    self.breach(f"attempt {attempt['number']} of job {key.name} failed of nothing: {failure}")
+            if "Failed" in _true_conditions(status):
+                self.breach(f"job {key.name} failed of nothing: {status['message']}")
 
     def at_rest(self) -> None:
         """When every job is over or waits: nothing is held, and nothing lies about."""

@@ -27,13 +27,14 @@ class Kueue:
         world.server.admission.append(self._admit_creation)
         world.server.listeners.append(self._hear)
 
-    def evict(self, key: ObjectKey, *, seconds: float) -> None:
-        """Preempt a running RayJob; it is admitted again when there is quota."""
+    def evict(self, key: ObjectKey, *, seconds: float) -> bool:
+        """Preempt a running RayJob; it is admitted again when there is quota. Returns whether it was Kueue's to take."""
         live = self._server.get(key)
         if live is None or not _is_queued(live) or live["spec"].get("suspend"):
-            return
+            return False
         self.closed_until = max(self.closed_until, self._world.loop.time() + seconds)
         self._server.update(key, spec={**live["spec"], "suspend": True})
+        return True
 
     def _admit_creation(self, manifest: dict[str, Any]) -> None:
         if manifest["kind"] != "RayJob":

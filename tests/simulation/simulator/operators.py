@@ -113,6 +113,10 @@ class OperatorProcess:
         self._thawed.clear()
         self.world.loop.call_later(seconds, self._thawed.set)
 
+    def jump(self, seconds: float) -> None:
+        """The wall clock of this process's machine is set; who waits for a time on it looks again."""
+        self.skew += timedelta(seconds=seconds)
+
     def cut_watches(self, seconds: float) -> None:
         """The streams break; after a while they list anew, and so does the operator (architecture.md, Wake)."""
         self.watches.go_deaf(seconds)
@@ -162,7 +166,9 @@ class OperatorProcess:
 
     def hear_report(self, report: Mapping[str, Any], reporter: Reporter) -> "asyncio.Task[dict[str, Any]]":
         """The progress endpoint; what it does goes on, or dies, with this process and not with the caller."""
-        return self._begin(self._answer_report(report, reporter))
+        asked = self._begin(self._answer_report(report, reporter))
+        asked.add_done_callback(lambda task: task.cancelled() or task.exception())  # its caller may have hung up
+        return asked
 
     async def _answer_report(self, report: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
         await self._resume()

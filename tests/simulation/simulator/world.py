@@ -101,6 +101,10 @@ class World:
         self.server.update(key, spec=spec)
         return True
 
+    def create_if_absent(self, manifest: Manifest) -> None:
+        if self.server.get(key_of(manifest)) is None:
+            self.server.create(manifest)
+
     def ray_job_of(self, number: int) -> Manifest | None:
         """The RayJob of a job, if it has one that is not being deleted."""
         live = self.server.get(self.jobs[number])
