@@ -106,6 +106,18 @@ def test_a_study_finds_the_plan_that_the_operator_finds(make_job, make_profile, 
         assert _study(job, profile, inspection).result == want
 
 
+def test_of_a_job_that_has_run_only_the_size_can_still_be_changed(make_job, make_profile, make_inspection):
+    profile, inspection = make_profile("h100"), make_inspection("8b")
+    large = make_job("SFTJob", compute={"workers": 4, "gpusPerWorker": 1}, data={"maxLength": 8192})
+    ran = plan_stage(large, stage="train", profile=profile, inspection=inspection)
+    small = make_job("SFTJob", compute={"workers": 1, "gpusPerWorker": 1}, data={"maxLength": 8192})
+    fresh = plan_stage(small, stage="train", profile=profile, inspection=inspection)
+    refused = plan_stage(small, stage="train", profile=profile, inspection=inspection, previous=ran)
+    assert any("adapter" in way for way in fresh.ways_out)
+    assert refused.ways_out
+    assert all(way.startswith("Set compute.workers:") for way in refused.ways_out)
+
+
 def test_the_candidates_say_which_was_the_first_that_fits_and_keeps_busy(make_job, make_profile, make_inspection):
     study = _study(make_job("SFTJob"), make_profile("h100"), make_inspection("8b"))
     assert [(one.zero_stage, one.checkpointing) for one in study.candidates] == [

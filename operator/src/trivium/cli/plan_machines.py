@@ -23,16 +23,16 @@ from trivium.ports import Manifest
 
 _PER_NODE = 8
 _MACHINE = re.compile(r"^(\d+)x([A-Za-z0-9.-]+?)(?:@(\d+(?:\.\d+)?))?$")
-# (memory, peak dense bfloat16 TFLOPS): the vendor's data sheets, without sparsity.
+# (memory as the driver reports it, rounded down; peak dense bfloat16 TFLOPS of the vendor's data sheet, no sparsity).
 _CARDS: dict[str, tuple[str, float]] = {
-    "b200": ("180Gi", 2250),
-    "h200": ("141Gi", 989),
-    "h100": ("80Gi", 989),
+    "b200": ("179Gi", 2250),
+    "h200": ("140Gi", 989),
+    "h100": ("79Gi", 989),
     "a100": ("80Gi", 312),
     "a100-40": ("40Gi", 312),
-    "l40s": ("48Gi", 362),
-    "a10g": ("24Gi", 70),
-    "l4": ("24Gi", 121),
+    "l40s": ("45Gi", 362),
+    "a10g": ("22Gi", 70),
+    "l4": ("22Gi", 121),
     "rtx4090": ("24Gi", 165),
 }
 

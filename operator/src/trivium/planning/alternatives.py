@@ -38,6 +38,10 @@ def ways_out(given: PlanInput, error: DoesNotFitError) -> tuple[str, ...]:
 
 def alternatives_to_refusal(given: PlanInput, *, workers: int) -> tuple[Alternative, ...]:
     """The nearest plans that fit: single changes, or two at once where no single one is enough."""
+    if given.previous is not None and not given.previous.provisional:
+        # It has been planned with a seen model: only its size can still be changed.
+        sizes = (_fixed_size(given, workers=workers), _more_workers(given, workers=workers))
+        return tuple(found for some in sizes for found in _first_that_fits(given, some))
     single = (
         *_first_that_fits(given, _free_micro_batch(given)),
         *_first_that_fits(given, _checkpointing(given.job)),
@@ -119,7 +123,7 @@ def _checkpointing(job: Job) -> Iterator[Edit]:
 
 def _higher_stages(given: PlanInput) -> Iterator[Edit]:
     stage = given.job.spec.parallelism.zero_stage
-    if stage != "auto" and given.previous is None:
+    if stage != "auto":
         for higher in range(stage + 1, 4):
             yield Edit(values=(("parallelism.zeroStage", higher),))
 
