@@ -9,11 +9,12 @@ import pytest
 
 from trivium_trainer.checkpoint.marker import Marker, write_marker
 from trivium_trainer.config import Progress, RunConfig, SkipWindow
+from trivium_trainer.driver.chronicle import build_run_line
 from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
 from trivium_trainer.driver.ending import build_final_report, deliver, exit_code, newest_report, read_end_record
 from trivium_trainer.driver.ledger import begin_attempt
 from trivium_trainer.driver.rank import _require_shared_storage
-from trivium_trainer.driver.rank_session import RankSession, build_run_line
+from trivium_trainer.driver.rank_session import RankSession
 from trivium_trainer.driver.report_file import MAX_STEP_LINES, ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK, Reporter
 from trivium_trainer.driver.state import RunState
@@ -215,13 +216,13 @@ def test_a_torn_line_of_the_report_is_cut_before_more_is_written(tmp_path, confi
     path = tmp_path / "data.jsonl"
     path.write_text('{"kind":"step"}\n{"kind":"st')
     file = ReportFile(path, total_steps=1)
-    file.write(build_run_line(config, StageDirectory(tmp_path), world_size=1))
+    file.write(build_run_line(config, StageDirectory(tmp_path), world_size=1, resumed_from_step=0))
     file.close()
     assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["step", "run"]
 
 
 def test_the_run_line_holds_no_path_of_a_secret(config, tmp_path):
-    line = build_run_line(config, StageDirectory(tmp_path), world_size=1).model_dump_json()
+    line = build_run_line(config, StageDirectory(tmp_path), world_size=1, resumed_from_step=0).model_dump_json()
     assert "/trivium/credentials" not in line
     assert "/trivium/token" not in line
     assert '"repo":"r"' in line
@@ -287,6 +288,8 @@ def test_reports_and_the_reports_data_say_what_the_time_went_to(tmp_path, config
     lines = [json.loads(line) for line in stage.report_data.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["run", "checkpoint", "time", "time"]
     assert lines[-1]["attempt"] == "one"
+    kept = json.loads(stage.progress.read_text())["seconds"]
+    assert sum(kept.values()) == pytest.approx(sum(lines[-1]["seconds"].values()), abs=0.01)
 
 
 def test_a_node_that_will_go_asks_for_one_checkpoint_and_another_node_for_another(tmp_path, config):

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from trivium_trainer.config import SkipWindow
 from trivium_trainer.failure import EndRecord
 from trivium_trainer.layout import RunDirectory, StageDirectory
 from trivium_trainer.progress import Inspection
+from trivium_trainer.report.rolled_back import without_abandoned
 from trivium_trainer.report.run_report import STAGE_ORDER, Identity, RunReport, StageReport, Start
 from trivium_trainer.report_data import (
     CheckpointLine,
@@ -43,8 +43,6 @@ LINE_TYPES: dict[str, type[Line]] = {
     "time": TimeLine,
     "end": EndLine,
 }
-
-STEPPED = (StepLine, EvaluationLine, SampleLine, CheckpointLine)
 
 Restart = tuple[float, dict[str, Any]]
 """When the ledger noted it (Unix seconds), and the raw failure."""
@@ -75,7 +73,7 @@ def load_stage(directory: StageDirectory) -> StageReport:
     inspections = [line.inspection for line in lines.of(InspectionLine)]
     inspection = lines.keep(Inspection, inspections[-1], "inspection") if inspections else None
     starts = _split_starts(lines.lines, _restarts(directory.ledger))
-    lines.lines = _without_abandoned(lines.lines)
+    lines.lines = without_abandoned(lines.lines)
     return StageReport(
         name=directory.root.name,
         starts=starts,
@@ -194,20 +192,6 @@ def _without(data: dict[str, Any], location: tuple[int | str, ...]) -> dict[str,
 def _last_of_each(lines: Iterable[_L], *, key: Callable[[_L], Hashable]) -> tuple[_L, ...]:
     """The last line for each key: attempts repeat steps after going back to a checkpoint."""
     return tuple({key(line): line for line in lines}.values())
-
-
-def _without_abandoned(lines: list[Line]) -> list[Line]:
-    """Without what was trained before a rollback and after the checkpoint that it went back to: another course."""
-    kept: list[Line] = []
-    skips: list[SkipWindow] = []
-    for line in lines:
-        if isinstance(line, RunLine):
-            if any(window not in skips for window in line.skips):
-                resumed = line.resumed_from_step
-                kept = [old for old in kept if not isinstance(old, STEPPED) or old.step <= resumed]
-            skips = line.skips
-        kept.append(line)
-    return kept
 
 
 def _split_starts(lines: list[Line], restarts: list[Restart]) -> tuple[Start, ...]:
