@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from trivium.api import PreferenceJob, PretrainJob, SFTJob, UnknownKindError, parse_job
+from trivium.api.conditions import MEANINGS, Reason
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.failure_reasons import REASONS_OF_FAILURES, FailureReason
 from trivium.api.status import Attempt, JobStatus
 from trivium_trainer import failure as trainer
 
@@ -121,6 +123,13 @@ def test_every_failure_class_says_what_happens_next():
     assert all(policy.remedy.endswith(".") for policy in FAILURE_POLICIES.values())
     # What is not tried again can cost nothing.
     assert all(policy.retried or not policy.counted for policy in FAILURE_POLICIES.values())
+
+
+def test_every_reason_says_what_is_so_in_one_sentence():
+    assert set(MEANINGS) == set(Reason)
+    assert set(REASONS_OF_FAILURES) == set(FailureReason)
+    sentences = [*MEANINGS.values(), *(text for _, text in REASONS_OF_FAILURES.values())]
+    assert all(text.endswith(".") and "\n" not in text for text in sentences)
 
 
 def test_every_class_that_the_trainer_names_is_known():

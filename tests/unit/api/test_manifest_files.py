@@ -43,8 +43,10 @@ def test_a_sound_file_has_no_verdict(verdicts):
         ),
         (
             "  parallelism: {tensor: 2}",
-            ":7:17: spec.parallelism.tensor: 2. This field comes with a later version. "
-            "Remove it; zeroStage 3 divides the parameters.",
+            (
+                ":7:17: spec.parallelism.tensor: 2. This field comes with a later version. "
+                "Remove it; zeroStage 3 divides the parameters."
+            ),
         ),
         (
             "  optimization: {schedule: cosin}",

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from trivium.domain.verdict import Begin, End, Finish, Hold, Keep, RequestStop
+from trivium.api.conditions import ConditionType, Reason
+from trivium.api.failure_classes import FailureClass
+from trivium.domain.verdict import Begin, End, Finish, Hold, Keep, Leave, RequestStop, Rest, Sweep
 
 HELD_BY = {"suspend": "Suspended", "lost profile": "ProfileNotFound"}
 
@@ -121,6 +123,21 @@ def test_no_duration_is_negative_whatever_the_clock_does(new_case, phase, second
     status = PHASES[phase](new_case()).at(seconds).decide().status
     assert min(status.active_seconds, status.gpu_seconds, *status.seconds.values(), 0) >= 0
     assert all(one.ended_at is None or one.ended_at >= one.started_at for one in status.attempts)
+
+
+@pytest.mark.parametrize("phase", list(PHASES))
+@pytest.mark.parametrize("action", list(ACTIONS))
+def test_conditions_are_positive_and_total_and_their_reasons_are_known(new_case, phase, action):
+    decision = ACTIONS[action](PHASES[phase](new_case())).decide()
+    if isinstance(decision.verdict, Leave | Rest | Sweep):
+        return  # what was said before holds
+    conditions = {c.type: c for c in decision.status.conditions}
+    assert {"Accepted", "UpstreamReady"} <= set(conditions)
+    assert set(conditions) <= set(ConditionType)
+    assert {c.reason for c in conditions.values()} <= {*Reason, *FailureClass}
+    assert not {"Succeeded", "Failed"} <= {name for name, c in conditions.items() if c.status == "True"}
+    assert conditions["Accepted"].status == "True"
+    assert decision.status.message or phase == "Pending"
 
 
 # The clock and silence. Times are seconds after T0; hangTimeoutSeconds is 600, so a step may take 1200 in silence.

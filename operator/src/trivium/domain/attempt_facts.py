@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from trivium.api import Job
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Attempt, CheckpointStatus, Failure, JobStatus
 from trivium.domain.budget import charge
 from trivium.domain.end_record import EndRecord, RecordedFailure
@@ -180,7 +181,7 @@ def read_failure(recorded: RecordedFailure | None, *, node: str | None = None) -
         policy = FAILURE_POLICIES[FailureClass.INTERNAL]
         return Failure(
             failure_class=FailureClass.INTERNAL,
-            reason="Unexplained",
+            reason=FailureReason.UNEXPLAINED,
             message="The trainer says that it failed and not why.",
             remedy=policy.remedy,
         )

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from trivium.api.failure_classes import FailureClass
-from trivium.domain.failure_of import conclude, failure
+from trivium.api.failure_reasons import FailureReason
+from trivium.domain.failure_of import conclude, own_failure
 from trivium.domain.ray_job_state import ENDED, AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import End, Verdict
@@ -21,7 +21,7 @@ def judge_ended(situation: Situation) -> Verdict | None:
         return None
     if observation.refusal is not None:
         message = f"The API server refused the attempt's objects: {observation.refusal}"
-        return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "CreationRefused", message))
+        return End(outcome="Failed", failure=own_failure(FailureReason.CREATION_REFUSED, message))
     if observation.state in ENDED:
         return conclude(situation, attempt)
     if observation.state is AttemptState.ABSENT and attempt.ray_job_uid:

@@ -5,6 +5,7 @@ away, memory killed, an image not found) only the pods know, so they outrank a t
 """
 
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.failure_reasons import REASONS_OF_FAILURES, FailureReason
 from trivium.api.status import Attempt, Failure
 from trivium.domain.attempt_facts import OUTCOMES, read_failure
 from trivium.domain.end_record import clean_text
@@ -14,9 +15,6 @@ from trivium.domain.pod_evidence import PodEvidence
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import End
-
-INVALID_RAY_JOB = "RayJobInvalid"
-"""Never retried: the same spec gives the same answer."""
 
 _BLIND = frozenset({FailureClass.INFRASTRUCTURE, FailureClass.INTERNAL, FailureClass.HANG})
 """Classes that a trainer gives when something outside of it went away."""
@@ -37,6 +35,11 @@ def failure(failure_class: FailureClass, reason: str, message: str, *, evidence:
         node=evidence.node if evidence is not None else None,
         exit_code=evidence.exit_code if evidence is not None else None,
     )
+
+
+def own_failure(reason: FailureReason, message: str, *, evidence: PodEvidence | None = None) -> Failure:
+    """A failure that the operator itself concludes; the reason decides the class."""
+    return failure(REASONS_OF_FAILURES[reason][0], reason, message, evidence=evidence)
 
 
 def conclude(situation: Situation, attempt: Attempt) -> End:
@@ -74,7 +77,7 @@ def _complete(situation: Situation, attempt: Attempt, *, digest: str | None) -> 
     if attempt.stage == "prepare" and situation.status.inspection is None:
         # The next attempt finds its directory complete, succeeds at once, and reports again.
         message = "The stage prepare is complete, but its report never arrived; it is asked again."
-        return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "InspectionMissing", message))
+        return End(outcome="Failed", failure=own_failure(FailureReason.INSPECTION_MISSING, message))
     return End(outcome="Complete", digest=digest)
 
 
@@ -83,7 +86,7 @@ def _stopped(situation: Situation) -> End:
         return End(outcome="Stopped")
     # Nobody asked: were it free of the budget, such a run could come back forever.
     message = "The trainer stopped as if it had been told to, and it was not."
-    return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "StoppedUnasked", message))
+    return End(outcome="Failed", failure=own_failure(FailureReason.STOPPED_UNASKED, message))
 
 
 def _refine(said: Failure, observation: Observation) -> Failure:
@@ -114,7 +117,7 @@ def failure_of_pods(evidence: tuple[PodEvidence, ...]) -> Failure | None:
     for one in evidence:
         if one.out_of_memory:
             message = f"Pod {one.pod} was killed because it used more memory than its profile gives it."
-            return failure(FailureClass.OUT_OF_MEMORY, "OOMKilled", message, evidence=one)
+            return own_failure(FailureReason.OOM_KILLED, message, evidence=one)
     for one in evidence:
         if one.disruption is not None:
             message = f"Pod {one.pod} was removed with its node or by it ({one.disruption}). {one.disruption_message}"
@@ -125,18 +128,19 @@ def failure_of_pods(evidence: tuple[PodEvidence, ...]) -> Failure | None:
 def _without_word(observation: Observation, seen: RayJobSeen | None) -> Failure:
     """An attempt that ended without a word of its trainer."""
     if seen is None:
-        return failure(
-            FailureClass.INFRASTRUCTURE, "RayJobDeleted", "The attempt's RayJob was deleted by someone else."
+        return own_failure(
+            FailureReason.RAY_JOB_DELETED,
+            "The attempt's RayJob was deleted by someone else.",
         )
     if seen.state is AttemptState.INVALID:
         message = f"KubeRay refuses the RayJob: {seen.message}"
-        return failure(FailureClass.INTERNAL, INVALID_RAY_JOB, message)
+        return own_failure(FailureReason.RAY_JOB_INVALID, message)
     of_pods = failure_of_pods(observation.evidence)
     if of_pods is not None:
         return of_pods
     if seen.state is AttemptState.STOPPED:
         message = "Somebody stopped the Ray job from outside."
-        return failure(FailureClass.INFRASTRUCTURE, "RayJobStopped", message)
+        return own_failure(FailureReason.RAY_JOB_STOPPED, message)
     return _of_ray_job(seen, observation.evidence)
 
 
@@ -153,4 +157,4 @@ def _of_ray_job(seen: RayJobSeen, evidence: tuple[PodEvidence, ...]) -> Failure:
         return failure(failure_class, reason, message, evidence=exited).model_copy(update={"exit_code": code})
     said = seen.reason or "nothing"
     message = f"The attempt ended without the trainer's last word. KubeRay says: {said}. {last_line}"
-    return failure(FailureClass.INFRASTRUCTURE, seen.reason or "NoLastWord", message, evidence=exited)
+    return failure(FailureClass.INFRASTRUCTURE, seen.reason or FailureReason.NO_LAST_WORD, message, evidence=exited)

@@ -8,7 +8,7 @@ from trivium.api.status import Attempt, JobStatus, Phase
 from trivium.domain.conditions import Finding
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
-from trivium.domain.upstream import upstream_reference
+from trivium.domain.upstream import judge_upstream, upstream_reference
 from trivium.domain.verdict import (
     Adopt,
     AdoptUpstream,
@@ -61,15 +61,7 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
 
 def _standing(situation: Situation, status: JobStatus) -> tuple[Finding, ...]:
     """What is true of a job whatever happens now."""
-    findings = [Finding(type=ConditionType.ACCEPTED, status="True", reason=Reason.VALID)]
-    reference, adopted = upstream_reference(situation), status.upstream
-    if reference is None:
-        findings.append(Finding(type=ConditionType.UPSTREAM_READY, status="True", reason=Reason.NO_UPSTREAM))
-    elif adopted is not None:
-        message = f"Starts from {adopted.kind} {adopted.name}."
-        findings.append(
-            Finding(type=ConditionType.UPSTREAM_READY, status="True", reason=Reason.UPSTREAM_SUCCEEDED, message=message)
-        )
+    findings = [Finding(type=ConditionType.ACCEPTED, status="True", reason=Reason.VALID), _upstream(situation, status)]
     train = next((stage.plan for stage in status.stages if stage.name == "train"), None)
     if train is not None:
         reason = Reason.PROVISIONAL if train.provisional else Reason.FITS
@@ -77,6 +69,19 @@ def _standing(situation: Situation, status: JobStatus) -> tuple[Finding, ...]:
             Finding(type=ConditionType.PLANNED, status="True", reason=reason, message=" ".join(train.notes))
         )
     return (*findings, *_quota(status))
+
+
+def _upstream(situation: Situation, status: JobStatus) -> Finding:
+    kind, adopted = ConditionType.UPSTREAM_READY, status.upstream
+    if upstream_reference(situation) is None:
+        return Finding(type=kind, status="True", reason=Reason.NO_UPSTREAM)
+    waits = judge_upstream(situation) if adopted is None else None
+    if isinstance(waits, Hold):
+        return Finding(type=kind, status="False", reason=waits.reason, message=waits.message)
+    upstream = waits.upstream if isinstance(waits, AdoptUpstream) else adopted
+    assert upstream is not None, "it is adopted, or ready to be"
+    message = f"Starts from {upstream.kind} {upstream.name}."
+    return Finding(type=kind, status="True", reason=Reason.UPSTREAM_SUCCEEDED, message=message)
 
 
 def _not_running(reason: str, message: str = "") -> Finding:

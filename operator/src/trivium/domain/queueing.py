@@ -8,9 +8,9 @@ The RayJob is never edited and never unsuspended by us; nothing runs against the
 
 from trivium.api import ComputeProfile, Job
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.failure_classes import FailureClass
+from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Phase, StageName
-from trivium.domain.failure_of import conclude, failure
+from trivium.domain.failure_of import conclude, own_failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import Hold, QueuePlace, Rerun, Verdict
@@ -79,4 +79,4 @@ def judge_requeued(situation: Situation) -> Verdict | None:
         return conclude(situation, attempt)
     where = f"Queue {attempt.queue}" if attempt.queue else "The queue"
     message = f"{where} took the quota back for other work; the same RayJob runs again when there is room."
-    return Rerun(failure=failure(FailureClass.PREEMPTED, "QuotaTaken", message))
+    return Rerun(failure=own_failure(FailureReason.QUOTA_TAKEN, message))

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from trivium.api.conditions import ConditionType, Reason
 from trivium.api.failure_classes import FAILURE_POLICIES, Pause
+from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Attempt, Failure, Phase
 from trivium.domain.budget import is_counted
-from trivium.domain.failure_of import INVALID_RAY_JOB
 from trivium.domain.next_attempt import next_attempt
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import Finish, Hold, Verdict
@@ -82,7 +82,7 @@ def _failed_attempt(situation: Situation) -> Attempt | None:
 def _why_final(situation: Situation, failure: Failure) -> Failure | None:
     """The failure to finish with, or None if there is another attempt."""
     policy, stage = FAILURE_POLICIES[failure.failure_class], situation.stage
-    if not policy.retried or failure.reason == INVALID_RAY_JOB:
+    if not policy.retried or failure.reason == FailureReason.RAY_JOB_INVALID:
         return failure
     if policy.needs_change and stage is not None and stage.plan is not None:
         change = next_attempt(situation, stage.plan)

@@ -6,8 +6,8 @@ never notices a dead head by itself: the trainer's voice is the only pulse there
 
 from datetime import datetime, timedelta
 
-from trivium.api.failure_classes import FailureClass
-from trivium.domain.failure_of import failure
+from trivium.api.failure_reasons import FailureReason
+from trivium.domain.failure_of import own_failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.time_spent import held_since
@@ -27,10 +27,10 @@ def judge_silence(situation: Situation) -> Verdict | None:
     snapshot = situation.observation.report
     if snapshot is None or _quiet_at(situation, snapshot.received_at) <= situation.now:
         message = "No report of the trainer arrived for ten times recovery.hangTimeoutSeconds."
-        return End(outcome="Failed", failure=failure(FailureClass.HANG, "Silent", message))
+        return End(outcome="Failed", failure=own_failure(FailureReason.SILENT, message))
     activity, step = snapshot.report.activity, snapshot.report.step
     message = f"The trainer reports, but its activity {activity} at step {step} has not moved for too long."
-    return End(outcome="Failed", failure=failure(FailureClass.HANG, "NoProgress", message))
+    return End(outcome="Failed", failure=own_failure(FailureReason.NO_PROGRESS, message))
 
 
 def silence_due_at(situation: Situation) -> datetime | None:

@@ -3,10 +3,10 @@ the number of workers was changed. What a checkpoint depends on never changes.
 """
 
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.failure_classes import FailureClass
+from trivium.api.failure_reasons import FailureReason
 from trivium.api.plan_status import Plan, SizePlan
 from trivium.api.status import Phase, StageName, StageStatus
-from trivium.domain.failure_of import failure
+from trivium.domain.failure_of import own_failure
 from trivium.domain.fewer_workers import fewest_workers
 from trivium.domain.profile import resolve_profile
 from trivium.domain.situation import STAGES, PlanRefused, Situation
@@ -61,7 +61,7 @@ def _final_plan(situation: Situation, stage: StageStatus) -> Verdict:
         return planned
     if isinstance(planned, PlanRefused):
         # The spec is immutable by now: waiting would never help.
-        return Finish(failure=failure(FailureClass.USER_ERROR, Reason.DOES_NOT_FIT, planned.message))
+        return Finish(failure=own_failure(FailureReason.DOES_NOT_FIT, planned.message))
     return _adopt(situation, stage, planned)
 
 

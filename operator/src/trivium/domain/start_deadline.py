@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from trivium.api.conditions import ConditionType
-from trivium.api.failure_classes import FailureClass
-from trivium.domain.failure_of import failure
+from trivium.api.failure_reasons import FailureReason
+from trivium.domain.failure_of import own_failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import End, Finish, Verdict
@@ -20,7 +20,7 @@ def judge_start_deadline(situation: Situation) -> Verdict | None:
         f"runPolicy.startDeadlineSeconds: {seconds} seconds after {_since(situation)} no attempt has run yet. "
         f"Last state: {situation.status.message or 'not started'}"
     )
-    reason = failure(FailureClass.DEADLINE, "StartDeadlineExceeded", message)
+    reason = own_failure(FailureReason.START_DEADLINE_EXCEEDED, message)
     return Finish(failure=reason) if situation.living is None else End(outcome="Failed", failure=reason)
 
 

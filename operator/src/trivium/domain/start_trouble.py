@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from trivium.api.failure_classes import FailureClass
-from trivium.domain.failure_of import failure
+from trivium.api.failure_reasons import FailureReason
+from trivium.domain.failure_of import own_failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.time_spent import held_since
@@ -22,10 +22,10 @@ def judge_start_trouble(situation: Situation) -> Verdict | None:
     if situation.after(since, seconds=TROUBLE_GRACE_SECONDS) <= situation.now:
         for one in evidence:
             if one.image_error is not None:
-                cause = failure(FailureClass.IMAGE_PULL, "ImagePull", one.image_error, evidence=one)
+                cause = own_failure(FailureReason.IMAGE_PULL, one.image_error, evidence=one)
                 return End(outcome="Failed", failure=cause)
             if one.configuration_error is not None:
-                cause = failure(FailureClass.USER_ERROR, "PodConfiguration", one.configuration_error, evidence=one)
+                cause = own_failure(FailureReason.POD_CONFIGURATION, one.configuration_error, evidence=one)
                 return End(outcome="Failed", failure=cause)
     due = start_due_at(situation)
     if due is None or due > situation.now:
@@ -34,9 +34,9 @@ def judge_start_trouble(situation: Situation) -> Verdict | None:
     seconds = situation.job.spec.compute.worker_start_timeout_seconds
     if unschedulable is not None:
         message = f"After {seconds} seconds no node fits pod {unschedulable.pod}: {unschedulable.unschedulable}"
-        return End(outcome="Failed", failure=failure(FailureClass.UNSCHEDULABLE, "Unschedulable", message))
+        return End(outcome="Failed", failure=own_failure(FailureReason.UNSCHEDULABLE, message))
     message = f"compute.workerStartTimeoutSeconds: the attempt was not running after {seconds} seconds."
-    return End(outcome="Failed", failure=failure(FailureClass.INFRASTRUCTURE, "StartTimeout", message))
+    return End(outcome="Failed", failure=own_failure(FailureReason.START_TIMEOUT, message))
 
 
 def start_trouble_at(situation: Situation) -> datetime | None:

@@ -6,9 +6,9 @@ withdrawn meanwhile: the next attempt goes on from that checkpoint. After a grac
 
 from datetime import datetime
 
-from trivium.api.failure_classes import FailureClass
+from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Failure
-from trivium.domain.failure_of import failure
+from trivium.domain.failure_of import own_failure
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.time_spent import held_since
@@ -63,4 +63,4 @@ def deadline_failure(situation: Situation) -> Failure | None:
     if not spent and (due is None or due > situation.now):
         return None
     message = f"runPolicy.activeDeadlineSeconds: {seconds} seconds of attempts are over."
-    return failure(FailureClass.DEADLINE, "ActiveDeadlineExceeded", message)
+    return own_failure(FailureReason.ACTIVE_DEADLINE_EXCEEDED, message)

@@ -6,6 +6,7 @@ from trivium.api import Job, PreferenceJob, PretrainJob, SFTJob
 from trivium.api.adapter import ALL_LINEAR
 from trivium.api.model import PretrainModel
 from trivium.api.plan_status import Plan
+from trivium.domain.fewer_workers import fewest_workers
 from trivium.render import paths
 from trivium.render.attempt import AttemptInput
 from trivium.render.environment import cpus_per_rank
@@ -225,14 +226,8 @@ def _parallelism(attempt: AttemptInput) -> trainer.Parallelism:
 
 
 def _min_workers(job: Job, plan: Plan) -> int | None:
-    """The fewest workers that training goes on with; None where all are needed.
-
-    Every number between must have been planned: the job may have been edited since.
-    """
-    fewest, wanted = plan.workers, job.spec.compute.min_workers or plan.workers
-    planned = {size.world_size for size in plan.sizes}
-    while fewest > wanted and (fewest - 1) * max(1, plan.gpus_per_worker) in planned:
-        fewest -= 1
+    """The fewest workers that training goes on with; None where all are needed."""
+    fewest = fewest_workers(job, plan)
     return fewest if fewest < plan.workers else None
 
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trivium.api.conditions import MEANINGS
 from trivium.api.failure_classes import FAILURE_POLICIES
+from trivium.api.failure_reasons import REASONS_OF_FAILURES
 from trivium.api.mutability import CHANGE_KEY, Change
 from trivium.api.resource import API_VERSION, Resource
 from trivium.api.structural import Schema, structural_schema
@@ -37,7 +39,7 @@ def reference(jobs: list[type[Resource]], profile: type[Resource]) -> str:
     parts += [_kind_section(profile), _table(list(_rows(_part(profile, "spec"), "spec")))]
     parts += [_rule_list(list(_rules(_part(profile, "spec"), "spec")))]
     parts += [_STATUS, _status_table(list(_rows(_part(jobs[0], "status"), "status")))]
-    parts += [_FAILURES, _failure_table()]
+    parts += [_CONDITIONS, _condition_table(), _FAILURES, _failure_table(), _REASONS, _reason_table()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,6 +60,14 @@ Once `status.plan` exists, a job's fields are immutable, except those that say o
 _STATUS = """## Status
 
 The same for the three jobs, written by the operator alone."""
+
+_CONDITIONS = """## Reasons of conditions
+
+Besides these, `Running` (False) and `Failed` carry the failure class."""
+
+_REASONS = """## Reasons of failures
+
+The operator's own; a trainer names more, and KubeRay's and the kubelet's are passed on as they are."""
 
 _FAILURES = """## Failure classes
 
@@ -150,6 +160,17 @@ def _failure_table() -> str:
         cells = (f"`{failure_class}`", again, counted, policy.pause, policy.next_attempt, policy.remedy)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _condition_table() -> str:
+    lines = ["| reason | what is so, and what to do |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| `{reason}` | {meaning} |" for reason, meaning in MEANINGS.items())])
+
+
+def _reason_table() -> str:
+    lines = ["| reason | class | what happened |", "| --- | --- | --- |"]
+    rows = (f"| `{reason}` | `{of_class}` | {text} |" for reason, (of_class, text) in REASONS_OF_FAILURES.items())
+    return "\n".join([*lines, *rows])
 
 
 def _cell(text: str) -> str:
