@@ -266,3 +266,4 @@ def test_this_machines_finished_jobs_teach_their_time(tmp_path: Path) -> None:
     assert learned["efficiencySource"].startswith("learned from 1 finished job of this shape")
     _, output = call(EXAMPLES / "pretrain.yaml", "--state", folder.root)
     assert "4m for 1,400 steps" in output
+    assert "compute.workers" not in output, "this machine does not grow"

@@ -105,7 +105,7 @@ def test_saves_and_failures_are_learned(make_job, make_profile, make_inspection)
     after = _plan(make_job, make_profile, make_inspection, compute={"workers": 2}, finished=(troubled,))
     assert _mtbf_hours(after) == pytest.approx((_mtbf_hours(first) + 24) / 12, abs=0.1)
     assert "C = 4.0 s (learned from 1 finished job of this shape)" in after.checkpoint_source
-    assert "corrected by 11 in" in after.checkpoint_source
+    assert "corrected by 11 interruptions in" in after.checkpoint_source
     assert after.checkpoint_seconds < first.checkpoint_seconds / 3
     quiet = _finished(first, seconds=100 * 24 * 3600.0)
     calm = _plan(make_job, make_profile, make_inspection, compute={"workers": 2}, finished=(quiet,))

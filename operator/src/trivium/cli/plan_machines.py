@@ -46,6 +46,8 @@ class MachineChoice:
     profile: ComputeProfile
     remarks: tuple[str, ...] = ()
     """What was changed or assumed to plan it here."""
+    most_workers: int | None = None
+    """All workers that there can be here; None: as many as one likes."""
     finished: tuple[FinishedStage, ...] = ()
     """Jobs that have ended here, to learn from."""
 
@@ -83,9 +85,12 @@ def _this_machine(job: Job, *, known_jobs: Sequence[Manifest]) -> MachineChoice:
     manifest = job.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"status"})
     fitted, remarks = fit_job(manifest, machine)
     (local,) = (one for one in local_profiles([fitted], machine) if one["spec"]["default"])
+    placed = parse_job(fitted)
     return MachineChoice(
         label="this machine",
-        job=parse_job(fitted),
+        job=placed,
+        # Each worker is a fixed part of the machine: more of them would be smaller ones.
+        most_workers=placed.spec.compute.workers,
         profile=parse_profile(local),
         remarks=tuple(remarks),
         finished=newest_first(known_jobs, profile=LOCAL_PROFILE),

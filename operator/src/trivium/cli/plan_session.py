@@ -79,7 +79,13 @@ def _plan(
 
 
 def _study(machine: MachineChoice, config: Mapping[str, Any] | None) -> Study:
-    given = PlanInput(job=machine.job, profile=machine.profile, model_config=config, finished=machine.finished)
+    given = PlanInput(
+        job=machine.job,
+        profile=machine.profile,
+        model_config=config,
+        most_workers=machine.most_workers,
+        finished=machine.finished,
+    )
     return study_training(given)
 
 

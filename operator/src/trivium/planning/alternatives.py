@@ -146,6 +146,8 @@ def _more_workers(given: PlanInput, *, workers: int) -> Iterator[Edit]:
     elastic = given.job.spec.compute.min_workers is not None
     for power in range(1, _MOST_DOUBLINGS + 1):
         count = workers * 2**power
+        if given.most_workers is not None and count > given.most_workers:
+            return
         fixed = (("compute.minWorkers", count),) if elastic else ()
         yield Edit(values=(("compute.workers", count), *fixed))
 

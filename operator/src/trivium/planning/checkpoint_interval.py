@@ -85,10 +85,13 @@ def _mtbf_seconds(plan: Plan, *, finished: Sequence[FinishedStage]) -> tuple[flo
     interruptions, rank_seconds = count_failures(finished)
     # The assumption in rank-hours of this size, so that both can be added.
     hours = (assumed * ranks + rank_seconds / _HOUR) / (1 + interruptions) / ranks
-    what = "GPUs" if plan.gpus else "workers"
+    what = ("GPU" if plan.gpus else "worker") + ("" if ranks == 1 else "s")
     source = f"assumed for {ranks} {what}: Llama 3's rate and one other interruption a day"
     if rank_seconds:
-        source += f"; corrected by {interruptions} in {rank_seconds / _HOUR:.3g} hours of a rank on this profile"
+        seen = "1 interruption" if interruptions == 1 else f"{interruptions} interruptions"
+        hours_seen = rank_seconds / _HOUR
+        shown = f"{hours_seen:,.0f}" if hours_seen >= 10 else f"{hours_seen:.2f}"
+        source += f"; corrected by {seen} in {shown} rank-hours on this profile"
     return hours * _HOUR, source
 
 

@@ -75,10 +75,11 @@ def _launch_bound(plan: Plan, *, layers: int) -> float | None:
 
 def _learned_speed(learned: Learned, *, peak_flops: float | None) -> Speed:
     if peak_flops is None:
-        spread = f"{learned.lowest / 1e9:.3g} to {learned.highest / 1e9:.3g} GFLOPS a worker"
-        return Speed(flops_per_second=learned.value, efficiency=None, source=f"{learned.source}: {spread}")
-    spread = f"{learned.lowest / peak_flops:.1%} to {learned.highest / peak_flops:.1%} of the peak"
-    source = f"{learned.source}: {spread}"
+        spread = learned.spread(lambda flops: f"{flops / 1e9:.3g}")
+        source = f"{learned.source}: {spread} GFLOPS a worker"
+        return Speed(flops_per_second=learned.value, efficiency=None, source=source)
+    spread = learned.spread(lambda flops: f"{flops / peak_flops:.1%}")
+    source = f"{learned.source}: {spread} of the peak"
     return Speed(flops_per_second=learned.value, efficiency=learned.value / peak_flops, source=source)
 
 
@@ -86,7 +87,7 @@ def predict_start(plan: Plan, *, weight_bytes: int, finished: Sequence[FinishedS
     """(seconds, where they come from) from an attempt's decision to its first step, without queueing."""
     learned = learn_start(finished, plan=plan)
     if learned is not None:
-        return learned.value, f"{learned.source}: {learned.lowest:.0f} to {learned.highest:.0f} s"
+        return learned.value, f"{learned.source}: {learned.spread(lambda seconds: f'{seconds:.0f}')} s"
     fixed = _START_SECONDS[plan.gpus > 0]
     seconds = fixed + weight_bytes / READ_BYTES_PER_SECOND
     return seconds, f"assumed: {fixed:.0f} s for pods, Ray and imports, and 1 GB of weights a second"

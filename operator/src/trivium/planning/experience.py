@@ -59,6 +59,11 @@ class Learned:
         jobs = "1 finished job" if self.jobs == 1 else f"{self.jobs} finished jobs"
         return f"learned from {jobs} of {'this' if self.same_shape else 'a similar'} shape"
 
+    def spread(self, show: Callable[[float], str]) -> str:
+        """`38% to 44%`, or one value where all are alike."""
+        lowest, highest = show(self.lowest), show(self.highest)
+        return lowest if lowest == highest else f"{lowest} to {highest}"
+
 
 def read_finished(manifest: Mapping[str, Any]) -> FinishedStage | None:
     """The training stage of a job's manifest as a store holds it; None if it has not finished, or says nothing."""

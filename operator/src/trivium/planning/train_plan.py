@@ -38,6 +38,8 @@ class PlanInput:
     """Overrides the job's number: a smaller machine."""
     previous: Plan | None = None
     """What attempts have already run with; its ZeRO stage holds, because checkpoints convert only within one."""
+    most_workers: int | None = None
+    """No alternative with more: there is only this machine. None: as many as anyone asks for."""
     finished: Sequence[FinishedStage] = ()
     """Jobs of the same profile that have ended, the newest first."""
 
