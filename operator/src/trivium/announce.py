@@ -6,6 +6,7 @@ from trivium.ports import Cluster, Event, ObjectKey
 
 _MAX_MESSAGE = 1024  # events.k8s.io cuts notes there
 _ANNOUNCED = {
+    ConditionType.QUOTA_RESERVED: "QuotaReserved",
     ConditionType.SUSPENDED: "Suspended",
     ConditionType.SUCCEEDED: "Succeeded",
     ConditionType.FAILED: "Failed",
@@ -21,7 +22,14 @@ async def announce(cluster: Cluster, key: ObjectKey, *, uid: str, old: JobStatus
 
 def events_between(key: ObjectKey, *, uid: str, old: JobStatus, new: JobStatus) -> tuple[Event, ...]:
     """Pure: one event per transition, in the order in which they happened."""
-    told = [*_condition_refusals(old, new), *_planned(old, new), *_attempts(old, new), *_conditions(old, new)]
+    told = [
+        *_condition_refusals(old, new),
+        *_planned(old, new),
+        *_ends(old, new),
+        *_changes(old, new),
+        *_begins(old, new),
+        *_conditions(old, new),
+    ]
     return tuple(
         Event(regarding=key, uid=uid, type=kind, reason=reason, message=message[:_MAX_MESSAGE])
         for kind, reason, message in told
@@ -56,13 +64,12 @@ def _planned(old: JobStatus, new: JobStatus) -> _Told:
     ]
 
 
-def _attempts(old: JobStatus, new: JobStatus) -> _Told:
+def _ends(old: JobStatus, new: JobStatus) -> _Told:
+    """What became of attempts that were known, and of those that came and went in one write."""
     known = {attempt.number: attempt for attempt in old.attempts}
     told: _Told = []
     for attempt in new.attempts:
         before = known.get(attempt.number)
-        if before is None:
-            told.append(("Normal", "AttemptStarted", f"Attempt {attempt.number} of stage {attempt.stage} begins."))
         if before is not None and attempt.restarts > before.restarts:
             count = attempt.restarts - before.restarts
             told.append(
@@ -71,6 +78,42 @@ def _attempts(old: JobStatus, new: JobStatus) -> _Told:
         if attempt.ended_at is not None and (before is None or before.ended_at is None):
             told.append(_end(attempt))
     return told
+
+
+def _changes(old: JobStatus, new: JobStatus) -> _Told:
+    """What the next attempt does otherwise."""
+    told: _Told = [
+        (
+            "Warning",
+            "RolledBack",
+            f"It diverged: on from step {skip.rollback_to}, without {skip.steps} data steps from {skip.data_step}.",
+        )
+        for skip in new.skips[len(old.skips) :]
+    ]
+    known = {one.node for one in old.excluded_nodes}
+    told += [
+        ("Warning", "NodeExcluded", f"The next attempts keep away from node {one.node} ({one.reason}).")
+        for one in new.excluded_nodes
+        if one.node not in known
+    ]
+    if old.excluded_nodes and not new.excluded_nodes:
+        names = ", ".join(one.node for one in old.excluded_nodes)
+        told.append(("Warning", "NodesForgiven", f"There is no room elsewhere: {names} may be used again."))
+    return told
+
+
+def _begins(old: JobStatus, new: JobStatus) -> _Told:
+    known = {attempt.number for attempt in old.attempts}
+    return [
+        ("Normal", "AttemptStarted", _begin(attempt, new)) for attempt in new.attempts if attempt.number not in known
+    ]
+
+
+def _begin(attempt: Attempt, status: JobStatus) -> str:
+    wanted = status.plan.workers if status.plan is not None else attempt.workers
+    fewer = f" with {attempt.workers} of {wanted} workers" if attempt.workers < wanted else ""
+    queue = f" It waits in queue {attempt.queue}." if attempt.queue else ""
+    return f"Attempt {attempt.number} of stage {attempt.stage} begins{fewer}.{queue}"
 
 
 def _end(attempt: Attempt) -> tuple[str, str, str]:

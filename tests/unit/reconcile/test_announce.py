@@ -27,6 +27,7 @@ def attempt(**fields):
 
 
 FAILED = {"class": "Hang", "reason": "Stuck", "message": "It hangs.", "remedy": "Look."}
+NODE = {"node": "n1", "reason": "Stuck", "since": "2026-01-01T00:00:00Z"}
 ENDED = {"endedAt": "2026-01-01T00:01:00Z"}
 
 
@@ -47,6 +48,18 @@ ENDED = {"endedAt": "2026-01-01T00:01:00Z"}
             status(attempts=[attempt(**ENDED, outcome="Complete")]),
             [("Normal", "AttemptEnded")],
         ),
+        (
+            status(attempts=[attempt()]),
+            status(
+                attempts=[attempt(**ENDED, outcome="Failed", failure=FAILED), attempt(number=2)],
+                skips=[{"dataStep": 41, "steps": 33, "rollbackTo": 40, "at": "2026-01-01T00:00:00Z"}],
+            ),
+            [("Warning", "Hang"), ("Warning", "RolledBack"), ("Normal", "AttemptStarted")],
+        ),
+        (status(), status(excludedNodes=[NODE]), [("Warning", "NodeExcluded")]),
+        (status(excludedNodes=[NODE]), status(excludedNodes=[NODE]), []),
+        (status(excludedNodes=[NODE]), status(), [("Warning", "NodesForgiven")]),
+        (status(), status(conditions=[("QuotaReserved", "True", "Admitted")]), [("Normal", "QuotaReserved")]),
         (status(), status(conditions=[("Failed", "True", "Hang")]), [("Warning", "Failed")]),
         (status(), status(conditions=[("Suspended", "True", "CapacityFreed")]), [("Normal", "Suspended")]),
         (status(), status(conditions=[("Accepted", "False", "InvalidSpec")]), [("Warning", "InvalidSpec")]),

@@ -28,6 +28,7 @@ class FailureReason(StrEnum):
     RAY_JOB_INVALID = "RayJobInvalid"
     RAY_JOB_STOPPED = "RayJobStopped"
     SILENT = "Silent"
+    STANDSTILL = "Standstill"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     START_TIMEOUT = "StartTimeout"
     STOPPED_UNASKED = "StoppedUnasked"
@@ -83,6 +84,10 @@ REASONS_OF_FAILURES: Mapping[FailureReason, tuple[FailureClass, str]] = MappingP
         FailureReason.SILENT: (
             FailureClass.HANG,
             "No report came for ten times recovery.hangTimeoutSeconds, while the operator listened.",
+        ),
+        FailureReason.STANDSTILL: (
+            FailureClass.INTERNAL,
+            "The attempt restarted its workers again and again and reached no new checkpoint.",
         ),
         FailureReason.START_DEADLINE_EXCEEDED: (
             FailureClass.DEADLINE,

@@ -189,6 +189,8 @@ class Attempt(StatusBlock):
     """Restarts inside it, preemptions among them."""
     preemptions: Count = 0
     """Those of its restarts that were preemptions; they cost nothing of the budget."""
+    idle_restarts: Count = 0
+    """Those of its restarts, without preemptions, since its last new checkpoint."""
     memory_bytes: Count | None = None
     """Largest peak of a rank, as the trainer measured it."""
     missing_workers: Count = 0

@@ -107,6 +107,7 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
         last_step=max(attempt.last_step, attempt.first_step, report.step),
         restarts=attempt.restarts + restarts,
         preemptions=attempt.preemptions + preemptions,
+        idle_restarts=0 if _has_new_checkpoint(status, report) else attempt.idle_restarts + restarts - preemptions,
         seconds=read_seconds(report) or attempt.seconds,
         memory_bytes=_largest(attempt.memory_bytes, report.memory_bytes),
         **_last_word(attempt, report.end),
@@ -131,6 +132,11 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     )
     status = update(status, goodput=goodput(status, until=snapshot.received_at))
     return _fold_checkpoint(status, snapshot, job=job)
+
+
+def _has_new_checkpoint(status: JobStatus, report: ProgressReport) -> bool:
+    known = status.checkpoint.step if status.checkpoint is not None else 0
+    return report.checkpoint is not None and report.checkpoint.step > known
 
 
 def _largest(known: int | None, said: int | None) -> int | None:

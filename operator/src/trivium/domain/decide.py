@@ -27,6 +27,7 @@ from trivium.domain.retention import judge_rest
 from trivium.domain.silence import judge_silence, silence_due_at
 from trivium.domain.situation import Limits, Planner, Situation
 from trivium.domain.stage_plans import judge_plan
+from trivium.domain.standstill import judge_standstill
 from trivium.domain.start_deadline import judge_start_deadline, start_deadline_at
 from trivium.domain.start_trouble import judge_start_trouble, start_due_at, start_trouble_at
 from trivium.domain.status import compose_status
@@ -45,6 +46,7 @@ CHAIN: tuple[Callable[[Situation], Verdict | None], ...] = (
     judge_start_deadline,
     judge_start_trouble,
     judge_silence,
+    judge_standstill,
     judge_unmade,
     judge_living,
     # None does.

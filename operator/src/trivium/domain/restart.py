@@ -10,10 +10,9 @@ from trivium.api.status import Attempt, Failure, Phase
 from trivium.domain.budget import is_counted
 from trivium.domain.next_attempt import next_attempt
 from trivium.domain.situation import Situation
+from trivium.domain.standstill import MAX_RESTARTS_WITHOUT_PROGRESS, restarts_without_progress
 from trivium.domain.verdict import Finish, Hold, Verdict
 
-MAX_RESTARTS_WITHOUT_PROGRESS = 3
-"""As NVIDIA's resiliency extension does: a fourth try of the same does not help either."""
 _JITTER = 0.2  # of the pause: jobs that failed together do not come back together
 
 
@@ -96,23 +95,10 @@ def _why_spent(situation: Situation, failure: Failure) -> Failure | None:
     limit = situation.job.spec.recovery.max_restarts
     if situation.status.restart_budget.spent > limit:
         return _explain(failure, f"recovery.maxRestarts: all {limit} restarts are spent.")
-    if _restarts_without_progress(situation) >= MAX_RESTARTS_WITHOUT_PROGRESS:
-        return _explain(failure, f"{MAX_RESTARTS_WITHOUT_PROGRESS} restarts in a row reached no new checkpoint.")
+    idle = restarts_without_progress(situation.status, situation.stage)
+    if idle >= MAX_RESTARTS_WITHOUT_PROGRESS:
+        return _explain(failure, f"{idle} restarts in a row reached no new checkpoint.")
     return None
-
-
-def _restarts_without_progress(situation: Situation) -> int:
-    """How many of the last restarts began where the checkpoint still is. Preemptions and stops are nobody's fault."""
-    stage = situation.stage
-    step = stage.checkpoint.step if stage is not None and stage.checkpoint is not None else 0
-    idle = 0
-    for attempt in reversed(situation.status.attempts):
-        if attempt.outcome != "Failed" or not is_counted(attempt.failure):
-            continue
-        if stage is None or attempt.stage != stage.name or attempt.first_step < step:
-            break
-        idle += 1
-    return max(0, idle - 1)  # the first of them was no restart
 
 
 def _explain(failure: Failure, sentence: str) -> Failure:
