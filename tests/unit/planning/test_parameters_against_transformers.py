@@ -154,6 +154,19 @@ def test_an_adapter_on_named_modules_equals_peft(model_type, modules):
     assert count_adapter(read_architecture(config.to_dict()), rank=4, target_modules=modules) == want
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_adapter_trains_one_row_for_each_new_token(tied):
+    from peft import LoraConfig, get_peft_model
+
+    config, model = _model("llama", tie_word_embeddings=tied)
+    lora = LoraConfig(r=4, target_modules=["q_proj"], trainable_token_indices=[3, 5, 8])
+    adapted = get_peft_model(model, lora)
+    rows = sum(p.numel() for p in adapted.parameters() if p.requires_grad) - count_adapter(
+        read_architecture(config.to_dict()), rank=4, target_modules=["q_proj"]
+    )
+    assert rows == 3 * config.hidden_size
+
+
 @pytest.mark.parametrize("model_type", sorted(MIXTURES))
 @pytest.mark.parametrize("name", ["gate", "router", "shared_expert_gate", "experts"])
 def test_neither_a_router_nor_its_experts_take_an_adapter(model_type, name):

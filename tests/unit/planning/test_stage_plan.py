@@ -59,6 +59,15 @@ def test_an_adapter_trains_only_its_own_parameters(make_job, make_profile, make_
     assert plan.gpus == 1
 
 
+def test_an_adapter_also_trains_the_rows_of_new_tokens(make_job, make_profile, make_inspection):
+    job = make_job("SFTJob", adapter={"lora": {"rank": 8}}, compute={"gpusPerWorker": 1})
+    without, with_three = (
+        _train(job, make_profile("h100"), make_inspection("8b", added_tokens=tokens)).memory_per_gpu.breakdown
+        for tokens in (0, 3)
+    )
+    assert with_three["optimizer"] - without["optimizer"] == 12 * 3 * 4096
+
+
 @pytest.mark.parametrize(
     ("spec", "copies"),
     [
@@ -275,6 +284,15 @@ def test_zero_3_is_open_to_mixtures_that_have_been_run_with_it(make_job, make_pr
         PlanInput(job=free, profile=make_profile("h100"), inspection=make_inspection("tiny", architecture=large))
     )
     assert {one.zero_stage for one in study.candidates} == {1, 2}
+
+
+def test_the_module_names_of_an_unknown_family_are_the_trainers_to_judge(make_job, make_profile, make_inspection):
+    dense = {key: value for key, value in MIXTURE.items() if key != "num_local_experts"}
+    job = make_job("SFTJob", adapter={"lora": {"targetModules": ["query_key_value"]}})
+    unknown = make_inspection("tiny", architecture={**dense, "model_type": "somebodys_own"})
+    assert isinstance(_train(job, make_profile("cpu"), unknown), Plan)
+    known = make_inspection("tiny", architecture={**dense, "model_type": "llama"})
+    assert _train(job, make_profile("cpu"), known).field == "spec.adapter.lora.targetModules"
 
 
 OTHER_SHAPES = [{"kv_lora_rank": 512}, {"layer_types": ["linear_attention"]}, {"vision_config": {}}]

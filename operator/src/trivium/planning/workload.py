@@ -87,8 +87,12 @@ def parameter_count(
     )
 
 
-def trainable_parameters(job: Job, *, architecture: Architecture | None, parameters: ParameterCount) -> int:
-    """The adapter's parameters, or all. Before the architecture is known an adapter counts as nothing."""
+def trainable_parameters(
+    job: Job, *, architecture: Architecture | None, parameters: ParameterCount, added_tokens: int = 0
+) -> int:
+    """The adapter's parameters with the embedding's rows of added tokens, or all. Before the architecture is known an
+    adapter counts as nothing.
+    """
     if job.spec.adapter is None:
         return parameters.total
     if architecture is None:
@@ -101,12 +105,15 @@ def trainable_parameters(job: Job, *, architecture: Architecture | None, paramet
             "all-linear on a mixture of experts would adapt fused experts and the router",
             "Name the attention's modules: targetModules: [q_proj, k_proj, v_proj, o_proj].",
         )
+    wanted = "all-linear" if ALL_LINEAR in targets else targets
     try:
-        return count_adapter(
-            architecture, rank=lora.rank, target_modules="all-linear" if ALL_LINEAR in targets else targets
+        # The names of a family that we do not know are the trainer's to judge; all-linear is the most they can be.
+        adapter = count_adapter(
+            architecture, rank=lora.rank, target_modules=wanted if architecture.known_family else "all-linear"
         )
     except ValueError as error:
         raise PlanError("spec.adapter.lora.targetModules", str(error), "Name some of these, or all-linear.") from error
+    return adapter + added_tokens * architecture.hidden_size
 
 
 def has_live_reference(job: Job) -> bool:
@@ -132,7 +139,12 @@ def build_workload(
     return Workload(
         architecture=architecture,
         parameters=parameters,
-        trainable=trainable_parameters(job, architecture=architecture, parameters=parameters),
+        trainable=trainable_parameters(
+            job,
+            architecture=architecture,
+            parameters=parameters,
+            added_tokens=inspection.added_tokens if inspection else 0,
+        ),
         element_bytes=precision.element_bytes,
         max_length=inspection.max_length if inspection else job.spec.data.max_length,
         sequences_per_sample=sequences_per_sample(job),
