@@ -162,6 +162,21 @@ def test_a_jump_of_the_clock_is_no_hang(case, t0, heard, listening, now, want):
     assert isinstance(case.at(now).decide().verdict, want)
 
 
+@pytest.mark.parametrize(
+    ("running_at", "now", "want"),
+    [(None, 599, Keep), (None, 600, End), (0, 600, Keep), (0, 5999, Keep), (0, 6000, End)],
+)
+def test_a_trainer_that_has_reported_is_judged_by_its_silence_and_not_by_an_old_view_of_its_ray_job(
+    case, t0, running_at, now, want
+):
+    began = None if running_at is None else t0
+    case.planned().attempt(running_at=began).ray_job("Initializing", "")
+    decision = case.at(now).decide()
+    assert isinstance(decision.verdict, want)
+    if want is End:
+        assert decision.verdict.failure.reason == ("StartTimeout" if running_at is None else "Silent")
+
+
 def test_progress_is_written_again_at_once_after_the_clock_went_back(case):
     case.planned().attempt().ray_job().reported(step=1, received=3600)
     case.status = case.at(3600).decide().status

@@ -36,7 +36,11 @@ def judge_silence(situation: Situation) -> Verdict | None:
 def silence_due_at(situation: Situation) -> datetime | None:
     """When the present silence or standstill becomes a hang; None while nothing is expected of the trainer."""
     attempt, observation = situation.living, situation.observation
-    if attempt is None or attempt.outcome is not None or observation.state is not AttemptState.RUNNING:
+    if attempt is None or attempt.outcome is not None:
+        return None
+    # Ray's driver may be submitted again, and a view of the RayJob may be old: who has reported once is to go on.
+    started_again = observation.state is AttemptState.STARTING and attempt.running_at is not None
+    if observation.state is not AttemptState.RUNNING and not started_again:
         return None
     snapshot = observation.report
     if snapshot is None:

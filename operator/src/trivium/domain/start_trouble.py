@@ -54,9 +54,14 @@ def start_due_at(situation: Situation) -> datetime | None:
 
 
 def _starting_since(situation: Situation) -> datetime | None:
-    """When the present start began; None while queued, running or over. No deadline runs in a queue."""
+    """When the present start began; None while queued, running or over. No deadline runs in a queue.
+
+    A trainer that has reported runs, whatever an old view of its RayJob says; from then on its silence counts.
+    """
     attempt, current = situation.living, situation.observation.current
     if attempt is None or current is None or situation.observation.state is not AttemptState.STARTING:
+        return None
+    if attempt.running_at is not None:
         return None
     held = held_since(attempt) or attempt.started_at
     since = current.starting_since
