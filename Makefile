@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast mutate lint generate verify bench clean lock
+.PHONY: help demo test test-fast mutate soak lint generate verify bench clean lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, sec
 
 mutate: $(VENV)/.dev ## Change domain/ and planning/ thousands of times and count what the tests notice (minutes)
 	$(BIN)/python tests/mutation/measure.py
+
+soak: $(VENV)/.dev ## Play simulated disasters for SOAK minutes (default 10); SEEDS=2000 plays so many; SEED=7 plays one
+	PYTHONPATH=tests/simulation $(BIN)/python -m simulator $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS),--minutes $(or $(SOAK),10))) $(if $(MATRIX),--matrix docs/fault-matrix.md)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .

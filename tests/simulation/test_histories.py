@@ -5,6 +5,7 @@ and two replicas, clocks an hour apart. A history that fails prints its seed and
 """
 
 import pytest
+
 from simulator.chance import write_script
 from simulator.history import play
 from simulator.script import Script, Strike, dump, load

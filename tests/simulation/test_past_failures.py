@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from simulator.history import play
 from simulator.script import load
 

@@ -1,6 +1,6 @@
 """The engine: events in, passes out. `local/` drives it over its own objects, `handlers/` over Kopf's watches.
 
-on_event, on_list ──> store ──keys──> work queue ──workers──> reconcile ──next look──> work queue
+on_event, resync ───> store ──keys──> work queue ──workers──> reconcile ──next look──> work queue
 on_report ──────────> store ──key───┘
 """
 
@@ -81,6 +81,8 @@ class Controller:
         self._queue: WorkQueue[ObjectKey] = WorkQueue(clock)
         self._under_way: set[asyncio.Future[None]] = set()
         self._passed = asyncio.Event()
+        self._listed = asyncio.Event()
+        """Nothing is decided from half a world: the first pass waits for the first full list."""
         self._stopping = asyncio.Event()
         self._last_beat: datetime | None = None
 
@@ -88,16 +90,14 @@ class Controller:
         """One watch event: ADDED, MODIFIED, DELETED, or None for an object that was listed."""
         self._wake(self._store.apply_event(event_type, manifest))
 
-    def on_list(self, kind: str, manifests: Sequence[Manifest]) -> None:
-        """A full list of one kind."""
-        self._wake(self._store.replace(kind, manifests))
-
     async def resync(self) -> None:
         """List every watched kind anew and look at every job. Raises ClusterError."""
-        lists = [(kind, await self._cluster.list_all(kind)) for kind in WATCHED_KINDS]
-        # Taken in at once: a pass between two of them would see an end without its evidence.
-        for kind, manifests in lists:
-            self.on_list(kind, manifests)
+        with self._store.asking() as heard:
+            lists = [(kind, await self._cluster.list_all(kind)) for kind in WATCHED_KINDS]
+            # Taken in at once: a pass between two of them would see an end without its evidence.
+            for kind, manifests in lists:
+                self._wake(self._store.replace(kind, manifests, heard=heard))
+        self._listed.set()
         self._wake(self._store.job_keys())
 
     def beat(self) -> None:
@@ -234,6 +234,7 @@ class Controller:
             await self._clock.wait(self._passed, until=deadline)
 
     async def _work(self) -> None:
+        await self._clock.wait(self._listed, until=None)
         while True:
             key = await self._queue.get()
             under_way = asyncio.ensure_future(self.one_pass(key))

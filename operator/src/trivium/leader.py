@@ -6,7 +6,10 @@
 
 The holder counts from when it *sent* the renewal that succeeded, the standby from when it *first saw* that record,
 which is later: so the first stops before the second may start, whatever their clocks say. Times are local and
-monotonic; the times written in the Lease are for people. Source: k8s.io/client-go/tools/leaderelection, whose rules these are.
+monotonic; the times written in the Lease are for people. Source: k8s.io/client-go/tools/leaderelection.
+
+What is left: a process that is stopped between the check of a write and its socket. Such a write comes late, and finds
+a newer resourceVersion, a name that is taken or another uid: every write of ours has one of these preconditions.
 """
 
 import logging

@@ -137,7 +137,7 @@ async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster
     current = next((one for one in ray_jobs if last is not None and one["metadata"]["name"] == last.ray_job), None)
     if last is not None and current is None and not is_over(status):
         key = ObjectKey(kind="RayJob", namespace=job.metadata.namespace, name=last.ray_job)
-        live = await cluster.get(key)
+        live = await _read_live(key, store=store, cluster=cluster)
         if live is not None and controller_uid(live) == uid:
             ray_jobs, current = (*ray_jobs, live), live
         elif live is not None:
@@ -234,30 +234,40 @@ async def _ensure_children(attempt: AttemptInput, *, exists: set[str], store: St
 
     The RayJob and its RunConfig are rendered only to be created: most passes find both, and need neither.
     """
+    uid, namespace = attempt.job.metadata.uid, attempt.job.metadata.namespace
     for applied in (render_ca_bundle(attempt), render_network_policy(attempt)):
         if applied is not None and not await _is_there(applied, store=store, cluster=cluster):
-            await cluster.apply(applied)
-    uid, namespace = attempt.job.metadata.uid, attempt.job.metadata.namespace
-    if store.get(ObjectKey(kind="ConfigMap", namespace=namespace, name=attempt.name)) is None:
-        run_config = render_run_config_map(attempt)
-        if await cluster.get(key_of(run_config)) is None:
-            await _create_once(run_config, uid=uid, cluster=cluster)
+            with store.asking() as heard:
+                store.learn(await cluster.apply(applied), heard=heard)
+    run_config = ObjectKey(kind="ConfigMap", namespace=namespace, name=attempt.name)
+    if store.get(run_config) is None and await _read_live(run_config, store=store, cluster=cluster) is None:
+        await _create_once(render_run_config_map(attempt), uid=uid, store=store, cluster=cluster)
     if attempt.name not in exists:
-        await _create_once(render_ray_job(attempt), uid=uid, cluster=cluster)
+        await _create_once(render_ray_job(attempt), uid=uid, store=store, cluster=cluster)
 
 
 async def _is_there(wanted: Manifest, *, store: Store, cluster: Cluster) -> bool:
     """Whether an object is as it should be. The store may lag behind our own write, so a lack is confirmed live."""
     key = key_of(wanted)
-    return covers(store.get(key), wanted) or covers(await cluster.get(key), wanted)
+    return covers(store.get(key), wanted) or covers(await _read_live(key, store=store, cluster=cluster), wanted)
 
 
-async def _create_once(manifest: Manifest, *, uid: str, cluster: Cluster) -> None:
+async def _read_live(key: ObjectKey, *, store: Store, cluster: Cluster) -> Manifest | None:
+    """The object now. The store learns it, so that the next pass does not see an older one."""
+    with store.asking() as heard:
+        live = await cluster.get(key)
+        if live is not None:
+            store.learn(live, heard=heard)
+    return live
+
+
+async def _create_once(manifest: Manifest, *, uid: str, store: Store, cluster: Cluster) -> None:
     """Create, or find that it was created before. Raises ConflictError if the name is another's, or still dying."""
     try:
-        await cluster.create(manifest)
+        with store.asking() as heard:
+            store.learn(await cluster.create(manifest), heard=heard)
     except ConflictError:
-        live = await cluster.get(key_of(manifest))
+        live = await _read_live(key_of(manifest), store=store, cluster=cluster)
         if live is None or controller_uid(live) != uid or live["metadata"].get("deletionTimestamp"):
             raise
 

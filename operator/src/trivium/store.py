@@ -9,7 +9,9 @@ list, because a watch emits no DELETED for what vanished while it was broken. No
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +81,8 @@ class Store:
         """uid of a pod's controller -> the pod's uid -> what it said."""
         self._expected: dict[ObjectKey, str] = {}
         self._reports: dict[tuple[str, int], ReportSnapshot] = {}
+        self._questions: list[set[str]] = []
+        """For each answer that is awaited, the uids that a watch told of meanwhile."""
 
     # What a pass reads
 
@@ -137,22 +141,47 @@ class Store:
         self._reports[job_uid, attempt] = snapshot
         return snapshot
 
+    def learn(self, manifest: Manifest, *, heard: AbstractSet[str]) -> None:
+        """Take in what was read live, or what a write returned: the watch may be older, and must not take it back."""
+        if uid_of(manifest) not in heard:
+            self._put(manifest)
+
+    @contextmanager
+    def asking(self) -> Iterator[AbstractSet[str]]:
+        """While an answer is awaited; yields what `replace` and `learn` have to know of the time meanwhile."""
+        heard: set[str] = set()
+        self._questions.append(heard)
+        try:
+            yield heard
+        finally:
+            self._questions.remove(heard)
+
     def apply_event(self, event_type: str | None, manifest: Manifest) -> frozenset[ObjectKey]:
         """Take in one watch event (ADDED, MODIFIED, DELETED; None = listed). Returns the jobs to look at."""
+        for heard in self._questions:
+            heard.add(uid_of(manifest))
         if event_type == "DELETED":
             return self._remove(manifest)
         return self._put(manifest)
 
-    def replace(self, kind: str, manifests: Sequence[Manifest]) -> frozenset[ObjectKey]:
-        """Take in a full list of one kind: what it lacks is gone. Returns the jobs to look at."""
+    def replace(
+        self, kind: str, manifests: Sequence[Manifest], *, heard: AbstractSet[str] = frozenset()
+    ) -> frozenset[ObjectKey]:
+        """Take in a full list of one kind: what it lacks is gone. Returns the jobs to look at.
+
+        `heard`: uids that a watch told of since the list was asked for. The watch knows better of them: what began to
+        exist meanwhile is not gone, and what was deleted meanwhile does not come back.
+        """
         touched: set[ObjectKey] = set()
         if kind == "Pod":
-            self._bury_unlisted({uid_of(pod) for pod in manifests})
+            self._bury_unlisted({uid_of(pod) for pod in manifests} | heard)
         listed = {key_of(manifest) for manifest in manifests}
-        for key in sorted(self._kinds[kind] - listed):
-            touched |= self._remove(self._objects[key])
+        for key in [key for key in self._objects if key.kind == kind and key not in listed]:
+            if uid_of(self._objects[key]) not in heard:
+                touched |= self._remove(self._objects[key])
         for manifest in manifests:
-            touched |= self._put(manifest)
+            if uid_of(manifest) not in heard:
+                touched |= self._put(manifest)
         return frozenset(touched)
 
     def _put(self, manifest: Manifest) -> frozenset[ObjectKey]:

@@ -235,3 +235,38 @@ def test_what_is_kept_is_a_copy(store):
     store.apply_event("ADDED", seen)
     seen["spec"]["model"]["from"]["hub"]["repo"] = "changed"
     assert store.get(key("a"))["spec"]["model"]["from"]["hub"]["repo"] == "r"
+
+
+def made(version):
+    return manifest("RayJob", "a-r1", owner="uid-a", version=version)
+
+
+def test_a_list_does_not_take_away_what_the_watch_told_of_since_it_was_asked_for(store):
+    with store.asking() as heard:
+        listed = []
+        store.apply_event("ADDED", made(version=7))
+        store.replace("RayJob", listed, heard=heard)
+    assert store.get(key("a-r1", "RayJob")) is not None
+
+
+def test_a_list_does_not_bring_back_what_was_deleted_since_it_was_asked_for(store):
+    store.apply_event("ADDED", made(version=7))
+    with store.asking() as heard:
+        listed = [made(version=7)]
+        store.apply_event("DELETED", made(version=8))
+        store.replace("RayJob", listed, heard=heard)
+    assert store.get(key("a-r1", "RayJob")) is None
+
+
+def test_what_was_read_live_is_not_taken_back_by_an_older_event(store):
+    with store.asking() as heard:
+        store.learn(made(version=7), heard=heard)
+    store.apply_event("ADDED", made(version=3))
+    assert store.get(key("a-r1", "RayJob"))["metadata"]["resourceVersion"] == "7"
+
+
+def test_what_was_deleted_before_its_answer_came_is_not_learned(store):
+    with store.asking() as heard:
+        store.apply_event("DELETED", made(version=8))
+        store.learn(made(version=7), heard=heard)
+    assert store.get(key("a-r1", "RayJob")) is None
