@@ -121,3 +121,14 @@ def test_an_override_of_the_workers_lowers_the_minimum_with_it(make_job, make_pr
         job, stage="train", profile=make_profile("cpu"), inspection=make_inspection("tiny"), workers=workers
     )
     assert [world for world, _, _ in _sizes(plan)] == [workers]
+
+
+def test_ten_thousand_workers_are_refused_at_once(make_job, make_profile, make_inspection):
+    job = make_job(
+        "SFTJob",
+        compute={"workers": 10_000, "minWorkers": 1, "gpusPerWorker": 1},
+        optimization={"globalBatchSize": 1_000_000},
+    )
+    refusal = _train(job, make_profile("h100"), make_inspection("tiny"))
+    # 1,000,000 is no multiple of 9,999; their least common multiple has thousands of digits and is never made.
+    assert refusal.ways_out == ("Set compute.minWorkers: 10000.",)

@@ -135,11 +135,20 @@ def _offloads(given: PlanInput) -> Iterator[Edit]:
 
 
 def _fixed_size(given: PlanInput, *, workers: int) -> Iterator[Edit]:
-    """Of an elastic job the smallest size is the one that has to fit."""
+    """Of an elastic job the smallest size is the one that has to fit: the least minimum at which it does."""
     fewest = given.job.spec.compute.min_workers
-    if fewest is not None:
-        for higher in range(fewest + 1, workers + 1):
-            yield Edit(values=(("compute.minWorkers", higher),))
+    if fewest is None or try_edit(given, _minimum(workers)) is None:
+        return
+    # More ranks never need more memory each, so the sizes that fit are the upper ones.
+    too_few, enough = fewest, workers
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (middle, enough) if try_edit(given, _minimum(middle)) is None else (too_few, middle)
+    yield _minimum(enough)
+
+
+def _minimum(workers: int) -> Edit:
+    return Edit(values=(("compute.minWorkers", workers),))
 
 
 def _more_workers(given: PlanInput, *, workers: int) -> Iterator[Edit]:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 
+LARGEST_BATCH = 1_000_000
+"""The API's bound of globalBatchSize."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCut:
@@ -15,7 +18,7 @@ class BatchCut:
 
 
 class BatchError(ValueError):
-    """A remainder. `nearest` are the global batches that work, below and above."""
+    """A remainder. `nearest` are the global batches that work, below and above, as far as the API allows them."""
 
     def __init__(self, message: str, *, nearest: Sequence[int]) -> None:
         super().__init__(message)
@@ -34,12 +37,21 @@ def check_divisible(*, global_batch: int, world_sizes: Sequence[int], micro_batc
     """
     for world_size in world_sizes:
         if global_batch % (world_size * micro_batch):
-            step = lcm(*(size * micro_batch for size in world_sizes))
-            below = global_batch // step * step
-            nearest = [value for value in (below, below + step) if value > 0]
+            nearest = _nearest_multiples(global_batch, [size * micro_batch for size in world_sizes])
             cut = f"{micro_batch} sequences × {world_size} ranks = {world_size * micro_batch}"
             what = cut if micro_batch > 1 else f"{world_size} ranks"
             raise BatchError(f"{global_batch} is not a multiple of {what}", nearest=nearest)
+
+
+def _nearest_multiples(value: int, factors: Sequence[int]) -> tuple[int, ...]:
+    """The multiples of all factors below and above a value; none where they are beyond any batch."""
+    step = 1
+    for factor in factors:
+        step = lcm(step, factor)
+        if step > LARGEST_BATCH:
+            return ()
+    below = value // step * step
+    return tuple(multiple for multiple in (below, below + step) if 0 < multiple <= LARGEST_BATCH)
 
 
 def cut_batch(*, global_batch: int, world_size: int, largest_micro_batch: int) -> BatchCut:

@@ -6,12 +6,9 @@ A changed global batch would move the data position on resume, so a remainder is
 from collections.abc import Iterator
 
 from trivium.api import Job
-from trivium.planning.batch import BatchError, allowed_world_sizes, check_divisible
+from trivium.planning.batch import BatchError, check_divisible
 from trivium.planning.machines import Machines
 from trivium.planning.refusal import PlanError
-
-_LARGEST_BATCH = 1_000_000
-"""The API's bound of globalBatchSize."""
 
 
 def check_batch(job: Job, *, machines: Machines) -> None:
@@ -38,22 +35,20 @@ def _describe(machines: Machines) -> str:
 
 
 def _ways_out(job: Job, *, machines: Machines, micro: int, nearest: tuple[int, ...]) -> Iterator[str]:
-    possible = [value for value in nearest if value <= _LARGEST_BATCH]
     fewest = _smallest_minimum(job.spec.optimization.global_batch_size, machines=machines, micro=micro)
-    if possible:
-        yield f"Set globalBatchSize: {' or '.join(str(value) for value in possible)}."
+    if nearest:
+        yield f"Set globalBatchSize: {' or '.join(str(value) for value in nearest)}."
     if fewest is not None:
-        yield f"{'Or set' if possible else 'Set'} compute.minWorkers: {fewest}."
+        yield f"{'Or set' if nearest else 'Set'} compute.minWorkers: {fewest}."
     else:
-        yield f"{'Or change' if possible else 'Change'} compute.workers."
+        yield f"{'Or change' if nearest else 'Change'} compute.workers."
 
 
 def _smallest_minimum(global_batch: int, *, machines: Machines, micro: int) -> int | None:
-    """The smallest minWorkers above the job's own at which the batch divides for every number of workers."""
-    for fewest in range(machines.min_workers + 1, machines.workers + 1):
-        sizes = allowed_world_sizes(
-            min_workers=fewest, workers=machines.workers, ranks_per_worker=machines.ranks_per_worker
-        )
-        if all(global_batch % (size * micro) == 0 for size in sizes):
-            return fewest
-    return None
+    """The smallest minWorkers at which the batch divides for every number of workers; None if it does for none."""
+    fewest = None
+    for workers in range(machines.workers, machines.min_workers, -1):
+        if global_batch % (workers * machines.ranks_per_worker * micro):
+            break
+        fewest = workers
+    return fewest
