@@ -70,7 +70,7 @@ WANT = {
     "Pending":    ("Begin", "Hold",        "Begin", "Leave", "Adopt", "Hold", "Begin", "Begin"),
     "Waiting":    ("Hold",  "Hold",        "Hold",  "Leave", "Hold",  "Hold", "Hold",  "Hold"),
     "Unmade":     ("Keep",  "End",         "Keep",  "Leave", "Keep",  "Hold", "Keep",  "Keep"),
-    "Queued":     ("Keep",  "End",         "Keep",  "Leave", "Keep",  "Keep", "Keep",  "Keep"),
+    "Queued":     ("Keep",  "End",         "Keep",  "Leave", "End",   "Keep", "Keep",  "Keep"),
     "Starting":   ("Keep",  "End",         "Keep",  "Leave", "Keep",  "Keep", "Keep",  "Keep"),
     "Preparing":  ("Keep",  "RequestStop", "Keep",  "Leave", "Keep",  "Keep", "Keep",  "Keep"),
     "Running":    ("Keep",  "RequestStop", "Keep",  "Leave", "Keep",  "Keep", "Keep",  "Keep"),

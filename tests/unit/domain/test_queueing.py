@@ -165,3 +165,37 @@ def test_pods_of_the_attempt_before_say_nothing_about_this_one(case, t0):
     new = PodEvidence(pod="x", cluster="c2", out_of_memory=True)
     failure = case.observed(evidence=(old, new)).decide().verdict.failure
     assert failure.reason == "OOMKilled"
+
+
+@pytest.mark.parametrize(
+    ("state", "compute", "want"),
+    [
+        ("Suspended", {"queue": "b"}, Keep),
+        ("Suspended", {"queue": "a"}, End),
+        ("Suspended", {"queue": "c"}, Keep),  # not allowed: it keeps its place
+        ("Suspended", {"workers": 2, "queue": "b"}, End),
+        ("Initializing", {"queue": "a"}, Keep),  # it has its quota
+        ("Initializing", {"workers": 2}, Keep),
+    ],
+)
+def test_an_attempt_that_waits_follows_an_edit(case, state, compute, want):
+    queued(case).observed(profiles=(profile(QUEUES),)).with_spec(compute=compute)
+    decision = case.ray_job(state, "").decide()
+    assert isinstance(decision.verdict, want)
+    if want is End:
+        assert decision.verdict.outcome == "Stopped"
+        assert decision.status.phase != "Suspending"
+
+
+def test_an_edit_that_was_refused_does_not_cost_the_place_in_the_queue(case):
+    note = "compute.workers: 2 is not followed: it would change zero_stage."
+    case.observed(profiles=(profile(QUEUES),)).with_spec(compute={"workers": 2}).planned(notes=(note,))
+    case.attempt(queue="b", queued=True, run=1).ray_job("Suspended", "")
+    assert isinstance(case.decide().verdict, Keep)
+
+
+def test_a_queue_that_the_namespace_gives_by_default_is_waited_in(case):
+    case.planned().attempt().ray_job("Suspended", "")
+    case.status = case.decide().status
+    assert (case.status.attempts[-1].queued, case.status.phase) == (True, "Queued")
+    assert isinstance(case.decide().verdict, Keep)

@@ -21,7 +21,7 @@ from trivium.domain.leftovers import judge_leftovers
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.profile import judge_unmade, resolve_profile
 from trivium.domain.progression import judge_begin, judge_completion, judge_living, judge_suspended, progress_at
-from trivium.domain.queueing import judge_requeued
+from trivium.domain.queueing import judge_moved, judge_requeued
 from trivium.domain.restart import judge_backoff, judge_final_failure
 from trivium.domain.retention import judge_rest
 from trivium.domain.silence import judge_silence, silence_due_at
@@ -43,6 +43,7 @@ CHAIN: tuple[Callable[[Situation], Verdict | None], ...] = (
     judge_ended,
     judge_stop,
     judge_requeued,
+    judge_moved,
     judge_start_deadline,
     judge_start_trouble,
     judge_silence,

@@ -48,7 +48,7 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
         case Rerun():
             return _requeued(status)
         case End():
-            return _ended(status)
+            return _ended(situation, status)
         case Finish():
             return _finished(verdict)
         case Sweep():
@@ -132,7 +132,8 @@ def _living(situation: Situation, status: JobStatus) -> Told:
 
 def _waits(attempt: Attempt) -> str:
     where = f" in queue {attempt.queue}" if attempt.queue else ""
-    return f"Attempt {attempt.number} waits for quota{where}; it holds nothing."
+    see = f" See kubectl describe workloads -l kueue.x-k8s.io/job-uid={attempt.ray_job_uid}" if attempt.queue else ""
+    return f"Attempt {attempt.number} waits for quota{where}; it holds nothing.{see}"
 
 
 def _requeued(status: JobStatus) -> Told:
@@ -194,7 +195,7 @@ def _begun(status: JobStatus) -> Told:
     return Phase.STARTING, message, (_not_running(Reason.STARTING, message), *_resumed(status))
 
 
-def _ended(status: JobStatus) -> Told:
+def _ended(situation: Situation, status: JobStatus) -> Told:
     attempt = status.attempts[-1]
     match attempt.outcome:
         case "Complete":
@@ -203,6 +204,8 @@ def _ended(status: JobStatus) -> Told:
             return phase, message, (_not_running(Reason.COMPLETE, message),)
         case "Stopped":
             message = f"Attempt {attempt.number} stopped as it was told to."
+            if not situation.job.spec.run_policy.suspend:
+                return status.phase, message, (_not_running(Reason.NOT_STARTED, message),)
             return Phase.SUSPENDING, message, (_not_running(Reason.SUSPEND_REQUESTED, message),)
         case _:
             assert attempt.failure is not None, "an attempt that ended otherwise has failed"

@@ -37,10 +37,10 @@ def next_attempt(situation: Situation, plan: Plan) -> NextAttempt | str:
         return same
     change = _CHANGES.get(last.failure.failure_class)
     found = same if change is None else change(situation, last, plan)
-    return same if isinstance(found, str) and _edit_is_pending(situation, plan) else found
+    return same if isinstance(found, str) and edit_is_pending(situation, plan) else found
 
 
-def _edit_is_pending(situation: Situation, plan: Plan) -> bool:
+def edit_is_pending(situation: Situation, plan: Plan) -> bool:
     """Whether the job asks for another number of workers, and has not been told that it cannot be followed."""
     asked = situation.job.spec.compute.workers
     return asked != plan.workers and not any(note.startswith(f"compute.workers: {asked}") for note in plan.notes)

@@ -11,9 +11,11 @@ from trivium.api.conditions import ConditionType, Reason
 from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Phase, StageName
 from trivium.domain.failure_of import conclude, own_failure
+from trivium.domain.next_attempt import edit_is_pending
+from trivium.domain.profile import resolve_profile
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
-from trivium.domain.verdict import Hold, QueuePlace, Rerun, Verdict
+from trivium.domain.verdict import End, Hold, QueuePlace, Rerun, Verdict
 
 _ALIVE = frozenset({AttemptState.QUEUED, AttemptState.STARTING, AttemptState.RUNNING})
 """In the queue, or already running again: then the wait went unseen."""
@@ -65,6 +67,28 @@ def not_allowed(message: str) -> Hold:
         reason=Reason.NOT_ALLOWED_BY_PROFILE,
         message=message,
     )
+
+
+def judge_moved(situation: Situation) -> Verdict | None:
+    """Whether an attempt that still waits is to wait otherwise: its job was moved to another queue, or made smaller.
+
+    Nothing has run yet, so its end costs nothing but its place in the queue.
+    """
+    attempt, stage = situation.living, situation.stage
+    waits = attempt is not None and attempt.queued and attempt.admitted_at is None and not attempt.ray_cluster
+    if attempt is None or stage is None or stage.plan is None or not waits:
+        return None
+    if situation.observation.state is not AttemptState.QUEUED:
+        return None
+    profile = resolve_profile(situation, stage=attempt.stage)
+    if isinstance(profile, Hold):
+        return None
+    place = resolve_place(situation.job, profile, stage=attempt.stage)
+    here = QueuePlace(queue=attempt.queue, priority=attempt.priority)
+    # From one queue of the profile to another: the namespace's own default is nobody's wish.
+    moved = isinstance(place, QueuePlace) and place != here and bool(place.queue and here.queue)
+    resized = attempt.stage == "train" and edit_is_pending(situation, stage.plan)
+    return End(outcome="Stopped") if moved or resized else None
 
 
 def judge_requeued(situation: Situation) -> Verdict | None:
