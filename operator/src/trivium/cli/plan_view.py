@@ -92,14 +92,13 @@ def _print_alternatives(result: Plan | Refusal, alternatives: Sequence[Alternati
         return
     title = "These would fit; each was planned:" if isinstance(result, Refusal) else "Or instead; each was planned:"
     console.print(f"\n  {title}")
-    table = _table("CHANGE IN SPEC", "ZERO", "RECOMPUTE", "BATCH", "MEMORY/GPU", "TIME", "GPU-HOURS")
+    table = _table("CHANGE IN SPEC", "ZERO", "RECOMPUTE", "MEMORY/GPU", "TIME", "GPU-HOURS")
     for one in alternatives:
         plan = one.plan
         table.add_row(
             Text("\n".join(f"{path}: {value}" for path, value in one.edit.lines())),
             str(plan.zero_stage),
             "yes" if plan.gradient_checkpointing else "no",
-            figures.cut(plan),
             figures.memory(plan),
             figures.time(plan),
             figures.hours(plan),
