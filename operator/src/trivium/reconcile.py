@@ -27,6 +27,7 @@ from trivium.domain.observation import RawChildren, observe
 from trivium.domain.retention import is_over
 from trivium.domain.situation import Limits, PlanRefused
 from trivium.domain.status import refuse_spec
+from trivium.domain.verdict import End, Rerun
 from trivium.planning import Refusal, measure_outcome, newest_first, plan_stage, shrink
 from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
 from trivium.render import AttemptInput
@@ -76,6 +77,10 @@ async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Clu
     raw = await gather(manifest, job, store=store, cluster=cluster, settings=settings)
     planner = _Planner(store)
     decision = _decide(job, raw, now=now, planner=planner, settings=settings)
+    if isinstance(decision.verdict, End | Rerun):
+        # An end cannot be taken back, and a watch that lost events shows a RayJob as it was long ago.
+        raw = await confirm(raw, job, store=store, cluster=cluster)
+        decision = _decide(job, raw, now=now, planner=planner, settings=settings)
     old = job.status or JobStatus()
     if decision.status == old:
         try:
@@ -152,6 +157,19 @@ async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster
         profiles=store.of_kind(PROFILE_KIND),
         listening_since=settings.listening_since,
     )
+
+
+async def confirm(raw: RawChildren, job: Job, *, store: Store, cluster: Cluster) -> RawChildren:
+    """The same with the RayJob of the last attempt as it is now."""
+    last = job.status.attempts[-1] if job.status is not None and job.status.attempts else None
+    if last is None:
+        return raw
+    key = ObjectKey(kind="RayJob", namespace=job.metadata.namespace, name=last.ray_job)
+    live = await _read_live(key, store=store, cluster=cluster)
+    others = tuple(one for one in raw.ray_jobs if one["metadata"]["name"] != last.ray_job)
+    if live is None or controller_uid(live) != job.metadata.uid:
+        return replace(raw, ray_jobs=others)
+    return replace(raw, ray_jobs=(*others, live), evidence=store.evidence_of(uid_of(live)))
 
 
 async def _refuse(

@@ -1,0 +1,91 @@
+"""The end of an attempt is recorded only when the RayJob, read live, agrees: a watch may have lost what came since."""
+
+from datetime import UTC, datetime, timedelta
+
+from trivium.ports import ObjectKey
+from trivium.reconcile import Settings, reconcile
+from trivium.store import Store
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = ObjectKey(kind="SFTJob", namespace="team", name="a")
+PLAN = {"profile": "cpu", "image": "i", "runs": {"claimName": "runs"}, "totalSteps": 9}
+PROFILE = {
+    "apiVersion": "trivium.dev/v1alpha1",
+    "kind": "ComputeProfile",
+    "metadata": {"name": "cpu", "uid": "p", "resourceVersion": "1"},
+    "spec": {"image": "i", "rayVersion": "2.60.0", "worker": {"cpu": 4, "memory": "8Gi"}, "default": True},
+}
+JOB = {
+    "apiVersion": "trivium.dev/v1alpha1",
+    "kind": "SFTJob",
+    "metadata": {"name": "a", "namespace": "team", "uid": "u", "resourceVersion": "5", "generation": 1},
+    "spec": {"model": {"from": {"hub": {"repo": "r"}}}, "data": {"train": [{"from": {"hub": {"repo": "d"}}}]}},
+    "status": {
+        "stage": "prepare",
+        "stages": [{"name": "prepare", "plan": PLAN}, {"name": "train", "plan": PLAN}],
+        "attempts": [
+            {"number": 1, "stage": "prepare", "rayJob": "a-1", "rayJobUid": "r", "startedAt": "2026-01-01T00:00:00Z"}
+        ],
+    },
+}
+
+
+def ray_job(version, deployment, job):
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {
+            "name": "a-1",
+            "namespace": "team",
+            "uid": "r",
+            "resourceVersion": version,
+            "ownerReferences": [{"uid": "u", "controller": True, "kind": "SFTJob", "name": "a"}],
+        },
+        "spec": {},
+        "status": {"jobDeploymentStatus": deployment, "jobStatus": job},
+    }
+
+
+class Live:
+    """Holds one RayJob as it is now, and takes statuses."""
+
+    def __init__(self, now):
+        self.now, self.statuses = now, []
+
+    async def get(self, key):
+        return self.now if key.kind == "RayJob" else None
+
+    async def apply(self, manifest):
+        return manifest | {"metadata": manifest["metadata"] | {"resourceVersion": "9", "uid": "n"}}
+
+    create = apply
+
+    async def replace_status(self, manifest):
+        self.statuses.append(manifest["status"])
+        return manifest | {"metadata": manifest["metadata"] | {"resourceVersion": "10"}}
+
+    async def emit(self, event):
+        pass
+
+
+async def pass_over(live):
+    store = Store()
+    for one in (PROFILE, JOB, ray_job("6", "Initializing", "")):
+        store.apply_event("ADDED", one)
+    cluster = Live(live)
+    await reconcile(
+        KEY, now=T0 + timedelta(seconds=900), store=store, cluster=cluster, settings=Settings(listening_since=T0)
+    )
+    return cluster.statuses[-1]["attempts"][-1]
+
+
+async def test_a_start_that_only_looks_too_long_is_no_end():
+    assert "endedAt" not in await pass_over(ray_job("8", "Running", "RUNNING"))
+
+
+async def test_a_start_that_is_too_long_is_one():
+    assert (await pass_over(ray_job("6", "Initializing", "")))["failure"]["reason"] == "StartTimeout"
+
+
+async def test_a_ray_job_that_is_gone_meanwhile_is_said_to_be_gone():
+    assert (await pass_over(None))["failure"]["reason"] == "RayJobDeleted"
