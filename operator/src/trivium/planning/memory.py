@@ -15,6 +15,7 @@ from trivium.planning.zero_memory import (
     ZeroDivision,
     backward_buckets,
     final_gradients,
+    first_gradients,
     growing_gradients,
     host_bytes,
     loss_buckets,
@@ -103,9 +104,6 @@ def memory_by_moment(
     """What a rank holds at `loss`, `backward`, `reduce` and `step`: the peaks of an optimizer step, in their order."""
     d = ZeroDivision(work=work, zero_stage=zero_stage, world_size=world_size, accumulates=accumulates)
     activations, logits = _transient_bytes(work, micro_batch=micro_batch, checkpointing=checkpointing)
-    # Beside the last logits lie all activations that are kept; deeper down one layer is there in full, the logits gone.
-    deep = activations.recomputed > logits.backward + activations.tail
-    differentiated = activations.kept + (activations.recomputed if deep else activations.tail)
     reserve = reserve_bytes(gpu=work.gpu, available=available)
     return {
         "loss": _moment(
@@ -116,17 +114,32 @@ def memory_by_moment(
             logits=logits.loss,
             buckets=loss_buckets(d),
         ),
-        "backward": _moment(
-            d,
-            reserve=reserve,
-            gradients=growing_gradients(d),
-            activations=differentiated,
-            logits=0 if deep else logits.backward,
-            buckets=backward_buckets(d),
-        ),
+        "backward": _backward(d, reserve=reserve, activations=activations, logits=logits),
         "reduce": _moment(d, reserve=reserve, gradients=final_gradients(d), buckets=plain_reduce_bytes(d)),
         "step": _moment(d, reserve=reserve, gradients=final_gradients(d), step=step_bytes(d), buckets=step_buckets(d)),
     }
+
+
+def _backward(d: ZeroDivision, *, reserve: int, activations: ActivationBytes, logits: LogitsBytes) -> MemoryBreakdown:
+    """Beside the last logits lie all activations that are kept; deeper down one layer is there in full."""
+    deep = activations.recomputed > logits.backward + activations.tail
+    first = _moment(
+        d,
+        reserve=reserve,
+        gradients=first_gradients(d),
+        activations=activations.kept + (activations.recomputed if deep else activations.tail),
+        logits=0 if deep else logits.backward,
+        buckets=backward_buckets(d),
+    )
+    # In the first layer nothing is kept any more, and all gradients are there.
+    last = _moment(
+        d,
+        reserve=reserve,
+        gradients=growing_gradients(d),
+        activations=activations.recomputed,
+        buckets=backward_buckets(d),
+    )
+    return max(first, last, key=lambda moment: moment.total)
 
 
 def _moment(

@@ -135,6 +135,13 @@ def growing_gradients(d: ZeroDivision) -> int:
     return (own if d.zero_stage == 2 else max(own, d.gradient)) + passing
 
 
+def first_gradients(d: ZeroDivision) -> int:
+    """While the last layers are differentiated, and all other activations still wait."""
+    if d.zero_stage == 0 and not d.accumulates:
+        return _largest_matrix_bytes(d.work)
+    return growing_gradients(d)  # ZeRO's partitions are made whole, and what accumulates is there already
+
+
 def final_gradients(d: ZeroDivision) -> int:
     """While the optimizer steps."""
     if d.offloaded and d.zero_stage:
