@@ -77,6 +77,8 @@ SAVES = [
     ({"minutes": 10}, 8),
     ({"steps": 500, "minutes": 10}, 8),
     ({"steps": 100_000}, 1),
+    ({"steps": 3}, 333),
+    ({"minutes": 1}, 76),
 ]
 
 
@@ -84,6 +86,34 @@ SAVES = [
 def test_the_time_of_a_save_is_that_of_all_by_their_number(make_job, every, saves):
     outcome = _outcome(make_job, storage={"checkpoints": {"every": every}} if every else {})
     assert outcome.save_seconds == pytest.approx(50 / saves, abs=1e-3)
+
+
+def test_numbers_are_rounded_to_what_they_are_worth(make_job, make_profile):
+    fine = {"start": 100.123, "step": 1234.56789, "save": 50.12345}
+    status = _status(seconds=fine, gpu_seconds=1234.5678, progress=Progress(tokens=8_000_001))
+    outcome = _outcome(make_job, status=status, profile=make_profile("h100"))
+    assert outcome.seconds == 1284.7  # to a tenth
+    assert outcome.start_seconds == 50.1
+    assert outcome.step_seconds == 1.234568  # to a microsecond
+    assert outcome.save_seconds == 25.062  # two saves: one after 900 s, one at the end
+    assert outcome.gpu_hours == 0.343
+    assert outcome.tokens_per_second == 6480  # to four digits
+    assert outcome.mfu == 0.819  # 16e15 / 1.23456789 / 16 / 989e12 = 0.81900
+
+
+def test_a_run_shorter_than_a_second_has_an_outcome_too(make_job):
+    assert _outcome(make_job, status=_status(seconds={"step": 0.5})).seconds == 0.5
+
+
+def test_without_time_in_steps_there_is_no_speed(make_job, make_profile):
+    outcome = _outcome(make_job, status=_status(seconds={"save": 5.0}), profile=make_profile("h100"))
+    assert (outcome.seconds, outcome.step_seconds, outcome.tokens_per_second, outcome.mfu) == (5.0, None, None, None)
+    unknown = PLAN.model_copy(update={"flops_per_step": None})
+    assert _outcome(make_job, plan=unknown, profile=make_profile("h100")).mfu is None
+
+
+def test_an_attempt_that_was_dropped_from_status_is_still_one(make_job):
+    assert _outcome(make_job, status=_status(attempts=())).start_seconds == 150.0
 
 
 def test_what_was_not_told_is_left_out(make_job, make_profile):

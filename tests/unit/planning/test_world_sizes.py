@@ -123,6 +123,39 @@ def test_an_override_of_the_workers_lowers_the_minimum_with_it(make_job, make_pr
     assert [world for world, _, _ in _sizes(plan)] == [workers]
 
 
+# (workers, minWorkers, gpusPerWorker; globalBatchSize; the problem; the ways out)
+MESSAGES = [
+    (
+        {"workers": 4, "minWorkers": 2, "gpusPerWorker": 8},
+        128,
+        "128 is not a multiple of 24 ranks (2 to 4 workers with 8 each; it must divide for every number of them)",
+        ("Set globalBatchSize: 96 or 192.", "Or set compute.minWorkers: 4."),
+    ),
+    # Where gpusPerWorker is the profile's, the API's own rule sees only the workers.
+    (
+        {"workers": 3},
+        33,
+        "33 is not a multiple of 24 ranks (3 workers with 8 each)",
+        ("Set globalBatchSize: 24 or 48.", "Or change compute.workers."),
+    ),
+    (
+        {"workers": 10_000},
+        990_000,
+        "990000 is not a multiple of 80000 ranks (10000 workers with 8 each)",
+        ("Set globalBatchSize: 960000.", "Or change compute.workers."),
+    ),
+]
+
+
+@pytest.mark.parametrize(("compute", "batch", "problem", "ways"), MESSAGES)
+def test_a_remainder_is_told_with_all_that_would_do(
+    make_job, make_profile, make_inspection, compute, batch, problem, ways
+):
+    job = make_job("SFTJob", compute=compute, optimization={"globalBatchSize": batch})
+    refusal = _train(job, make_profile("h100"), make_inspection("tiny"))
+    assert (refusal.field, refusal.problem, refusal.ways_out) == ("spec.optimization.globalBatchSize", problem, ways)
+
+
 def test_ten_thousand_workers_are_refused_at_once(make_job, make_profile, make_inspection):
     job = make_job(
         "SFTJob",

@@ -53,9 +53,9 @@ def _total(seconds: Mapping[str, float], kinds: tuple[str, ...]) -> float:
 
 def _training_attempts(status: JobStatus) -> int:
     """Attempts are counted over the life of the job; those of `prepare` come first and may have been dropped."""
-    kept = [attempt for attempt in status.attempts if attempt.stage == "prepare"]
-    last = status.attempts[-1].number if status.attempts else 1
-    return max(1, last - max((attempt.number for attempt in kept), default=1 if last > 1 else 0))
+    last = max((attempt.number for attempt in status.attempts), default=1)
+    prepared = max((attempt.number for attempt in status.attempts if attempt.stage == "prepare"), default=1)
+    return max(1, last - prepared)
 
 
 def _count_saves(job: Job, *, plan: Plan, steps: int, seconds: float) -> int:
@@ -64,7 +64,7 @@ def _count_saves(job: Job, *, plan: Plan, steps: int, seconds: float) -> int:
     by_steps = steps // every.steps if every.steps is not None else 0
     interval = every.minutes * 60 if every.minutes is not None else plan.checkpoint_seconds
     by_time = int(seconds / interval) if interval and (every.steps is None or every.minutes is not None) else 0
-    return max(1, by_steps, by_time + 1)
+    return max(by_steps, by_time + 1)
 
 
 def _mfu(plan: Plan, *, stepping: float, steps: int, profile: ComputeProfile | None) -> float | None:
