@@ -18,7 +18,8 @@ from trivium_trainer.driver.rank_session import RankSession
 from trivium_trainer.driver.report_file import MAX_STEP_LINES, ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK, Reporter
 from trivium_trainer.driver.state import RunState
-from trivium_trainer.failure import EndRecord, FailureClass, TrainingError
+from trivium_trainer.failure import DivergedError, EndRecord, FailureClass, TrainingError
+from trivium_trainer.launch import build_end_record
 from trivium_trainer.layout import StageDirectory
 from trivium_trainer.progress import ProgressReport
 from trivium_trainer.report_data import CheckpointLine, StepLine
@@ -311,3 +312,9 @@ def test_held_out_losses_stay_until_the_next_evaluation_and_a_steps_metrics_unti
     assert state.report(0).metrics == {"eval_a": 3.0, "eval_b": 4.0, "learning_rate": 0.5}
     state.merge(metrics={"eval_b": 5.0})
     assert state.report(0).metrics == {"eval_b": 5.0, "learning_rate": 0.5}
+
+
+def test_a_divergence_says_itself_how_many_steps_were_done_before(tmp_path, config):
+    error = DivergedError("LossIsNaN", "The loss became NaN.", remedy="r", step=7, data_step=57)
+    record = build_end_record(config, StageDirectory(tmp_path), error.to_failure(rank=0), is_terminated=False)
+    assert (record.outcome, record.step, record.failure.data_step) == ("failed", 6, 57)

@@ -48,7 +48,7 @@ def preemption(ranks: Sequence[int]) -> Failure:
     return TrainingError(
         FailureClass.PREEMPTED,
         "NodeReclaimed",
-        f"ranks {', '.join(map(str, ranks))}: their node was reclaimed.",
+        f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}: the node was drained and reclaimed.",
         remedy="Training goes on from the newest checkpoint; this costs no restart of recovery.maxRestarts.",
     ).to_failure(rank=ranks[0])
 

@@ -8,6 +8,7 @@ import ray.train
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from trivium_trainer.config import Parallelism
+from trivium_trainer.driver.elastic_policy import LivingNodesPolicy
 from trivium_trainer.driver.rank import RankTask, run_rank
 from trivium_trainer.driver.rendezvous import ProcessGroupConfig
 from trivium_trainer.driver.restart_policy import RestartPolicy
@@ -19,15 +20,21 @@ CONTROLLER_FAILURE_LIMIT = 3
 
 
 class AttemptTrainer(DataParallelTrainer):
-    """Without Ray's PlacementGroupCleaner, a process that outlives the controller to free its placement group.
+    """With our policy for elastic groups, and without Ray's PlacementGroupCleaner.
 
-    Here the cluster ends with the attempt. The cleaner asks the state API every second and complains in our log where
-    there is no dashboard. Ray 2.60: private name, guarded by tests/training/test_driver_ray_contract.py.
+    That is a process that outlives the controller to free its placement group; here the cluster ends with the attempt.
+    It asks the state API every second and complains in our log where there is no dashboard. Ray 2.60: private names,
+    guarded by tests/training/driver/test_driver_ray_contract.py and test_lost_node.py.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
         callbacks = super()._create_default_callbacks()
         return [callback for callback in callbacks if type(callback).__name__ != "PlacementGroupCleanerCallback"]
+
+    def _initialize_and_run_controller(self, **parts: Any) -> Any:
+        if self.scaling_config.elasticity_enabled:
+            parts["scaling_policy"] = LivingNodesPolicy(self.scaling_config)
+        return super()._initialize_and_run_controller(**parts)
 
 
 def build_trainer(task: RankTask, parallelism: Parallelism) -> AttemptTrainer:

@@ -6,22 +6,22 @@ and no second start.
 
 It listens to the controller's states and not to `UserCallback.after_exception`: that one is called at every poll while
 a drained node's ranks die one by one, and never where Ray itself ends the ranks because the drain's deadline is over.
-The state RESTARTING comes once for each start that ended. The base class is Ray's DeveloperAPI (2.60);
+The way into RESTARTING is taken once for each start that ended. The base class is Ray's DeveloperAPI (2.60);
 tests/training/driver/test_faults_restart.py guards both.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.train.v2._internal.execution.callback import ControllerCallback
 
 from trivium_trainer.driver.blame import blame, is_final
 from trivium_trainer.driver.classify import budget_spent
+from trivium_trainer.driver.controller_states import announced_ranks, has_start_ended
 from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.logs import configure_logging
 from trivium_trainer.failure import Failure, FailureClass
-
-RESTARTING = "RestartingState"
 
 
 class AttemptEndedError(Exception):
@@ -39,14 +39,12 @@ class RestartPolicy(ControllerCallback):  # Any to mypy: ray is skipped
         self._attempt = attempt
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
-        if type(current_state).__name__ == RESTARTING:
-            announced = getattr(previous_state, "preemption_info", None)
-            self.close_start(
-                getattr(current_state.training_failed_error, "worker_failures", {}),
-                announced=None if announced is None else announced.preempted_ranks,
-            )
+        if has_start_ended(previous_state, current_state):
+            # A start that Ray itself ended, at a drain's deadline, has no errors of its own.
+            errors = getattr(current_state.training_failed_error, "worker_failures", {})
+            self.close_start(errors, announced=announced_ranks(previous_state))
 
-    def close_start(self, worker_errors: dict[int, Exception], *, announced: list[int] | None) -> None:
+    def close_start(self, worker_errors: Mapping[int, Exception], *, announced: Sequence[int] | None) -> None:
         """Enter the end of a start into the ledger. Raises AttemptEndedError if no other may follow."""
         log = configure_logging("controller")
         start = self._attempt.start_number()
