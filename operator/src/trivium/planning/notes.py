@@ -28,9 +28,11 @@ def _fit(plan: Plan, *, job: Job) -> str | None:
     why = "the least communication that fits" if job.spec.parallelism.zero_stage == "auto" else "as the job says"
     ranks = "on one rank" if size.world_size == 1 else f"over {size.world_size} ranks"
     device = "a GPU" if plan.gpus_per_worker else "a worker"
+    unit = "pair" if job.kind == "PreferenceJob" else "sequence"
+    micro = f"{size.micro_batch_size} {unit}{'' if size.micro_batch_size == 1 else 's'}"
     return (
         f"ZeRO {plan.zero_stage} {ranks}, {why}: {memory.needed / GIB:.1f} of "
-        f"{memory.available / GIB:.1f} GiB of {device}, with {size.micro_batch_size} sequences per forward pass."
+        f"{memory.available / GIB:.1f} GiB of {device}, with {micro} per forward pass."
     )
 
 
