@@ -177,6 +177,23 @@ def test_a_trainer_that_has_reported_is_judged_by_its_silence_and_not_by_an_old_
         assert decision.verdict.failure.reason == ("StartTimeout" if running_at is None else "Silent")
 
 
+@pytest.mark.parametrize(
+    ("created", "started", "now", "want"),
+    [(None, None, 600, End), (590, None, 1189, Keep), (590, None, 1190, End), (590, 700, 1299, Keep)],
+)
+def test_a_start_counts_from_when_its_ray_job_was_made(case, t0, created, started, now, want):
+    times = {
+        name: (t0 + timedelta(seconds=at)).isoformat()
+        for name, at in (("c", created), ("s", started))
+        if at is not None
+    }
+    case.planned().attempt()
+    case.ray_job("Initializing", "", **({"startTime": times["s"]} if started is not None else {}))
+    if created is not None:
+        case.raw["ray_jobs"][0]["metadata"]["creationTimestamp"] = times["c"]
+    assert isinstance(case.at(now).decide().verdict, want)
+
+
 def test_progress_is_written_again_at_once_after_the_clock_went_back(case):
     case.planned().attempt().ray_job().reported(step=1, received=3600)
     case.status = case.at(3600).decide().status

@@ -51,6 +51,7 @@ class RayJobSeen:
     state: AttemptState
     deleting_since: datetime | None
     ray_cluster: str
+    created_at: datetime | None
     starting_since: datetime | None
     """When KubeRay began to make its pods; later than the creation if it was queued."""
     reason: str
@@ -130,6 +131,7 @@ def _read_ray_job(manifest: Manifest) -> RayJobSeen:
         state=read_ray_job_state(manifest),
         deleting_since=_read_time(metadata.get("deletionTimestamp")),
         ray_cluster=str(status.get("rayClusterName") or ""),
+        created_at=_read_time(metadata.get("creationTimestamp")),
         starting_since=_read_time(status.get("startTime")),
         reason=str(status.get("reason") or ""),
         message=message,

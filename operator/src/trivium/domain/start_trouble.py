@@ -63,6 +63,6 @@ def _starting_since(situation: Situation) -> datetime | None:
         return None
     if attempt.running_at is not None:
         return None
-    held = held_since(attempt) or attempt.started_at
-    since = current.starting_since
-    return held if since is None else max(since, held)
+    # An operator that was away creates the RayJob long after it has recorded the attempt.
+    moments = (held_since(attempt) or attempt.started_at, current.created_at, current.starting_since)
+    return max(moment for moment in moments if moment is not None)
