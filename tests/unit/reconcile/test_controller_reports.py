@@ -133,6 +133,18 @@ async def test_a_report_of_an_attempt_that_is_over_is_refused(controller):
     assert refused.value.status == HTTPStatus.CONFLICT
 
 
+async def test_a_late_report_of_the_ray_cluster_that_a_queue_took_is_not_its_successors(controller):
+    was = job(rayCluster="a-train-1-x", endedAt="2026-01-01T00:01:00Z", outcome="Failed")
+    first = was["status"]["attempts"][0]
+    second = {"number": 2, "run": 1, "stage": "train", "rayJob": first["rayJob"], "startedAt": "2026-01-01T00:01:00Z"}
+    was["status"]["attempts"].append(second)
+    controller.on_event("MODIFIED", {**was, "metadata": {**was["metadata"], "resourceVersion": "2"}})
+    with pytest.raises(ReportError) as refused:
+        await controller.on_report(report(), ME)
+    assert refused.value.status == HTTPStatus.CONFLICT
+    assert (await controller.on_report(report(), Reporter(job_uid="uid-a", ray_cluster="a-train-1-z")))["attempt"] == 2
+
+
 async def test_progress_alone_wakes_the_job_when_a_write_is_due_and_a_restart_wakes_it_now(controller):
     await controller.on_report(report(step=3), ME)
     first = controller.pop()
