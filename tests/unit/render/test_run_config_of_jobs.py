@@ -115,6 +115,37 @@ def _changed(attempt, **spec):
     return parse_job(job)
 
 
+@pytest.mark.parametrize(
+    ("every", "seconds", "steps", "want"),
+    [
+        ({}, None, None, (None, None)),  # the trainer's own default
+        ({}, 240.0, 12, (None, 4.0)),
+        ({}, 240.0, None, (50, 4.0)),
+        ({"steps": 7}, 240.0, 12, (7, None)),
+        ({"minutes": 3}, 240.0, 12, (None, 3.0)),
+    ],
+)
+def test_checkpoints_are_taken_as_the_job_says_or_as_the_plan_chose(attempt_of, every, seconds, steps, want):
+    attempt = attempt_of("sft-elastic-after-failures")
+    plan = attempt.plan.model_copy(update={"checkpoint_seconds": seconds, "checkpoint_every_steps": steps})
+    job = _changed(attempt, storage={"checkpoints": {"every": every}})
+    said = _config(attempt_of("sft-elastic-after-failures", job=job, plan=plan)).checkpoints
+    assert (said.every_steps, said.every_minutes) == want
+
+
+@pytest.mark.parametrize(
+    ("minimum", "workers", "want"), [(None, 4, None), (1, 4, 2), (3, 4, 3), (4, 4, None), (1, 3, 2), (1, 2, None)]
+)
+def test_training_may_go_on_with_as_few_workers_as_the_job_allows_and_the_plan_has_sizes_for(
+    attempt_of, minimum, workers, want
+):
+    attempt = attempt_of("sft-elastic-after-failures")  # sizes for 2, 3 and 4 workers
+    job = _changed(attempt, compute={"workers": 4} | ({"minWorkers": minimum} if minimum else {}))
+    plan = attempt.plan.model_copy(update={"workers": workers})
+    said = _config(attempt_of("sft-elastic-after-failures", job=job, plan=plan)).parallelism
+    assert (said.workers, said.min_workers) == (workers, want)
+
+
 def test_the_digest_covers_what_is_immutable_and_nothing_else(attempt_of):
     attempt = attempt_of("pretrain-train-cpu")
     same = _changed(attempt)

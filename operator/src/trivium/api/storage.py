@@ -37,8 +37,8 @@ class Checkpoints(Block):
     """How often training saves, and how much of it is kept."""
 
     every: CheckpointInterval = CheckpointInterval()
-    """The interval. Left empty, the plan chooses the one that loses least (status.plan.checkpointSeconds); where it
-    cannot, the trainer takes every tenth of the run, and at least every 15 minutes.
+    """The interval. Left empty, the plan chooses the one that loses least (status.plan.checkpointSeconds); where the
+    time of a step is not known before, also every tenth of the run.
     """
     keep: Annotated[int, Field(ge=1, le=100)] = 3
     """Complete checkpoints that are kept; older ones are removed after a newer one is complete."""

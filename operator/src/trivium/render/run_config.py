@@ -233,11 +233,14 @@ def _min_workers(job: Job, plan: Plan) -> int | None:
 
 def _checkpoints(job: Job, plan: Plan) -> trainer.Checkpoints:
     wanted = job.spec.storage.checkpoints
-    minutes = wanted.every.minutes
-    if minutes is None and wanted.every.steps is None and plan.checkpoint_seconds:
+    steps, minutes = wanted.every.steps, wanted.every.minutes
+    if steps is None and minutes is None and plan.checkpoint_seconds:
         # By the clock: what was planned rests on the time of a save, and the time of a step is only an estimate.
         minutes = plan.checkpoint_seconds / 60
-    return trainer.Checkpoints(every_steps=wanted.every.steps, every_minutes=minutes, keep=wanted.keep)
+        if plan.checkpoint_every_steps is None:
+            # How long the run takes is not known, and a short one would never save: also every tenth of it.
+            steps = max(1, plan.total_steps // 10)
+    return trainer.Checkpoints(every_steps=steps, every_minutes=minutes, keep=wanted.keep)
 
 
 def _progress(attempt: AttemptInput) -> trainer.Progress:
