@@ -51,7 +51,7 @@ FAMILIES: Mapping[str, Family] = {
     "llama": Family(),
     "mistral": Family(),
     "ministral": Family(),
-    "smollm3": Family(),
+    "smollm3": Family(tied_by_default=True),
     "granite": Family(),
     "helium": Family(),
     "phi3": Family(fused=(("qkv_proj", ("q_proj", "k_proj", "v_proj")), _GATE_UP)),
