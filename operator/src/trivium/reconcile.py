@@ -61,7 +61,7 @@ class Outcome:
     """What a pass did."""
 
     recorded: bool = False
-    """Status was written: the same key deserves another pass as soon as the store shows it."""
+    """Status was written, or a RayJob made: the same key deserves another pass as soon as the store shows it."""
     next_look: datetime | None = None
 
 
@@ -218,14 +218,16 @@ async def _act(
     namespace, uid = str(manifest["metadata"].get("namespace") or ""), uid_of(manifest)
     for one in decision.ray_jobs_to_delete:
         await cluster.delete(ObjectKey(kind="RayJob", namespace=namespace, name=one.name), uid=one.uid)
+    made = False
     if decision.run is not None:
-        exists = {ray_job["metadata"]["name"] for ray_job in raw.ray_jobs}
-        await _ensure_children(_attempt_input(decision.run, settings), exists=exists, store=store, cluster=cluster)
+        attempt, exists = _attempt_input(decision.run, settings), {one["metadata"]["name"] for one in raw.ray_jobs}
+        await _ensure_children(attempt, exists=exists, store=store, cluster=cluster)
+        made = attempt.name not in exists  # the store has learned it, so its watch wakes nobody
     if decision.prune:
         await _prune(uid, decision, raw=raw, store=store, cluster=cluster)
     if decision.delete_job:
         await cluster.delete(key_of(manifest), uid=uid)
-    return Outcome(next_look=decision.next_look)
+    return Outcome(recorded=made, next_look=decision.next_look)
 
 
 def _attempt_input(run: RunToMake, settings: Settings) -> AttemptInput:
