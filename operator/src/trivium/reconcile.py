@@ -113,7 +113,8 @@ class _Planner:
         profile: ComputeProfile,
         previous: Plan | None,
     ) -> Plan | PlanRefused:
-        finished = newest_first(self._store.of_kind(*JOB_KINDS), profile=profile.metadata.name)
+        jobs = self._store.of_kind(*JOB_KINDS) if stage == "train" else ()
+        finished = newest_first(jobs, profile=profile.metadata.name)
         planned = plan_stage(
             job, stage=stage, inspection=inspection, profile=profile, previous=previous, finished=finished
         )
