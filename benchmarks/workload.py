@@ -12,7 +12,7 @@ from benchmarks.comparison import Settings
 from trivium_trainer.config import Architecture, Model, RunConfig, TrainTokenizer
 from trivium_trainer.data.prepared import open_prepared
 from trivium_trainer.model.presets import PRESETS
-from trivium_trainer.progress import Activity
+from trivium_trainer.progress import Doing
 from trivium_trainer.report_data import Line
 
 LEARNING_RATE = 3e-4
@@ -52,7 +52,7 @@ class _Quiet:
     world_size = 1
     local_rank = 0
 
-    def beat(self, activity: Activity) -> None:
+    def beat(self, activity: Doing) -> None:
         del activity
 
     def progress(self, **fields: Any) -> None:
