@@ -174,3 +174,25 @@ def test_both_sides_mean_the_same_folders():
     assert output.uri == f"pvc://runs/demo/{output.path}"
     assert output.report_uri == f"pvc://runs/demo/{stage.report_html.relative_to(root)}"
     assert output.adapter_uri is None
+    checkpoint = run_layout.checkpoint_uri(job, plan.runs, stage="train", step=40)
+    assert checkpoint == f"pvc://runs/demo/{stage.checkpoint(40).relative_to(root)}"
+
+
+def test_both_sides_know_the_same_kinds_of_time_and_as_many_checkpoints():
+    assert set(trainer_progress.SecondsKind.__args__) == report.SECONDS_KINDS
+    assert trainer_progress.MAX_CHECKPOINTS == report.MAX_CHECKPOINTS
+
+
+@given(reports)
+def test_times_checkpoints_and_preemptions_arrive_as_they_were_said(said):
+    heard = report.ProgressReport.model_validate_json(said.model_dump_json(by_alias=True, exclude_none=True))
+    assert (heard.preemptions, list(heard.checkpoints)) == (said.preemptions, said.checkpoints)
+    assert (heard.memory_bytes, heard.first_step_seconds) == (said.memory_bytes, said.first_step_seconds)
+    assert heard.seconds == {kind: seconds for kind, seconds in said.seconds.items() if seconds <= 3.2e9}
+
+
+@given(ends)
+def test_where_a_run_diverged_arrives_as_it_was_said(written):
+    read = end_record.parse_end_record(written.to_log_line())
+    if written.failure is not None:
+        assert (read.failure.step, read.failure.data_step) == (written.failure.step, written.failure.data_step)
