@@ -149,3 +149,11 @@ def test_what_needs_a_change_is_exactly_what_has_one():
     assert {name for name, policy in FAILURE_POLICIES.items() if policy.pause is Pause.NEVER} == {
         name for name, policy in FAILURE_POLICIES.items() if not policy.retried
     }
+
+
+def test_the_longest_name_of_a_node_fits_into_status(case):
+    node = ".".join(["n" * 62] * 4)
+    lost = PodEvidence(pod="w", node=node, role="worker", disruption="DeletionByTaintManager")
+    case.planned().attempt().ray_job("Failed", "", reason="SubmissionFailed").observed(evidence=(lost,))
+    status = case.decide().status
+    assert (status.attempts[-1].failure.node, status.excluded_nodes[0].node) == (node, node)

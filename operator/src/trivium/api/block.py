@@ -84,6 +84,9 @@ LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 LabelName = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
 SubdomainName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+QueueName = Annotated[str, Field(min_length=1, max_length=63, pattern=SUBDOMAIN_PATTERN)]
+"""A LocalQueue or WorkloadPriorityClass: it becomes the value of a label."""
+NodeName = Annotated[str, Field(max_length=253)]
 # No segment may begin with a dot, so neither `..` nor a hidden folder is reachable.
 RelativePath = Annotated[
     str,

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from trivium.api.block import Block, LabelName, Seconds, SubdomainName
+from trivium.api.block import Block, QueueName, Seconds, SubdomainName
 from trivium.api.mutability import Change
 from trivium.api.rules import Rule
 
@@ -33,9 +33,9 @@ class Compute(Block):
     """
     gpus_per_worker: Annotated[Annotated[int, Field(ge=1, le=64)] | None, Change.NEVER] = None
     """GPUs of each worker. Absent: all GPUs of a node, as the profile says. On a profile without GPUs leave it out."""
-    queue: Annotated[LabelName | None, Change.NEXT_ATTEMPT] = None
+    queue: Annotated[QueueName | None, Change.NEXT_ATTEMPT] = None
     """Kueue LocalQueue of the namespace, one that the profile allows. Absent: the profile's default."""
-    priority: Annotated[SubdomainName | None, Change.NEXT_ATTEMPT] = None
+    priority: Annotated[QueueName | None, Change.NEXT_ATTEMPT] = None
     """Kueue WorkloadPriorityClass, one that the profile allows. Absent: the profile's default."""
     worker_start_timeout_seconds: Annotated[Seconds, Change.NEXT_ATTEMPT] = 600
     """How long the workers of an attempt, or lost ones, may take to come up before the attempt fails."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from trivium.api.block import Block, LabelName, RelativePath, SubdomainName
+from trivium.api.block import Block, QueueName, RelativePath, SubdomainName
 from trivium.api.quantity import Quantity
 from trivium.api.resource import PrinterColumn, Resource, ResourceNames
 from trivium.api.rules import Rule
@@ -123,9 +123,9 @@ class ProfileQueue(Block):
 
     RULES: ClassVar[tuple[Rule, ...]] = (_default_is_allowed("queue-default"),)
 
-    allowed: Annotated[tuple[LabelName, ...], Field(min_length=1, max_length=64)]
+    allowed: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64)]
     """Names of LocalQueues."""
-    default: LabelName
+    default: QueueName
     """The one for jobs that name none."""
 
 
@@ -134,9 +134,9 @@ class ProfilePriority(Block):
 
     RULES: ClassVar[tuple[Rule, ...]] = (_default_is_allowed("priority-default"),)
 
-    allowed: Annotated[tuple[SubdomainName, ...], Field(min_length=1, max_length=64)]
+    allowed: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64)]
     """Names of WorkloadPriorityClasses."""
-    default: SubdomainName | None = None
+    default: QueueName | None = None
     """The one for jobs that name none. Absent: none is asked for."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trivium.api.block import Count, Line, ListMap, StatusBlock, SubdomainName, Text, Timestamp, Word
+from trivium.api.block import Count, Line, ListMap, NodeName, StatusBlock, SubdomainName, Text, Timestamp, Word
 from trivium.api.conditions import Condition
 from trivium.api.failure_classes import FailureClass
 from trivium.api.inspection import Inspection
@@ -47,7 +47,7 @@ class Failure(StatusBlock):
     """What happened."""
     remedy: Line = ""
     """What you can do about it."""
-    node: Word | None = None
+    node: NodeName | None = None
     """Node of the pod that failed."""
     rank: int | None = None
     """Rank that failed."""
@@ -138,7 +138,7 @@ class Skip(StatusBlock):
 class ExcludedNode(StatusBlock):
     """A node that failed an attempt; the next ones keep away from it."""
 
-    node: SubdomainName
+    node: NodeName
     """Its name."""
     reason: Word
     """Reason of the failure."""
@@ -316,8 +316,8 @@ class JobStatus(StatusBlock):
     """Seconds that moved training forward, of the seconds that attempts held machines."""
     seconds: SecondsByKind = {}
     """Where the time of the attempts that trained went: step is goodput, all else is badput. start: from the decision
-    to the first report; download, prepare, compile, restore, save, evaluate, sample: what the trainer did instead of
-    steps; wasted: steps trained again after a restart; other: the rest, the end of an attempt among it.
+    to the first report; download, prepare, compile, restore, save, evaluate, sample, finish: what the trainer did
+    instead of steps; wasted: steps trained again after a restart; other: the rest, the end of an attempt among it.
     """
     gpu_seconds: Estimate = 0.0
     """GPU-seconds held by attempts that have ended."""
