@@ -185,10 +185,21 @@ def test_a_ray_job_that_does_not_go_is_named_after_a_while(case, t0):
     assert case.at(500).decide().status == decision.status
 
 
-def test_a_failure_that_ends_the_job_never_shows_as_restarting(case):
-    line = 'TRIVIUM-RECORD {"outcome":"failed","stage":"train","failure":{"class":"UserError","reason":"Said"}}'
-    case.planned().attempt().record(phase="Running").ray_job("Failed", "FAILED", message=line)
-    assert case.decide().status.phase == "Running"
+@pytest.mark.parametrize(
+    ("failure_class", "recovery", "spent", "want"),
+    [
+        ("UserError", {}, 0, "Running"),
+        ("Diverged", {"onDivergence": {"action": "fail"}}, 0, "Running"),
+        ("OutOfMemory", {"onOutOfMemory": "fail"}, 0, "Running"),
+        ("Infrastructure", {"maxRestarts": 2}, 2, "Running"),
+        ("Infrastructure", {"maxRestarts": 2}, 1, "Restarting"),
+        ("Diverged", {}, 0, "Restarting"),
+    ],
+)
+def test_a_failure_that_ends_the_job_never_shows_as_restarting(case, failure_class, recovery, spent, want):
+    line = f'TRIVIUM-RECORD {{"outcome":"failed","stage":"train","failure":{{"class":"{failure_class}","reason":"R"}}}}'
+    case.with_spec(recovery=recovery).planned().attempt().record(phase="Running", restart_budget={"spent": spent})
+    assert case.ray_job("Failed", "FAILED", message=line).decide().status.phase == want
 
 
 def test_jobs_that_fail_together_do_not_come_back_together(new_case):

@@ -1,12 +1,13 @@
 """What a verdict means for people: the phase, the one sentence that matters, and the conditions. Total functions."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.failure_classes import FAILURE_POLICIES
 from trivium.api.status import Attempt, JobStatus, Phase
 from trivium.domain.conditions import Finding
 from trivium.domain.ray_job_state import AttemptState
+from trivium.domain.restart import judge_final_failure
 from trivium.domain.situation import Situation
 from trivium.domain.upstream import judge_upstream, upstream_reference
 from trivium.domain.verdict import (
@@ -211,7 +212,9 @@ def _ended(situation: Situation, status: JobStatus) -> Told:
             assert attempt.failure is not None, "an attempt that ended otherwise has failed"
             failure = attempt.failure
             message = f"Attempt {attempt.number} failed: {failure.failure_class} {failure.reason}. {failure.message}"
-            phase = Phase.RESTARTING if FAILURE_POLICIES[failure.failure_class].retried else status.phase
+            # Not Restarting for a moment where the next pass will say Failed.
+            goes_on = judge_final_failure(replace(situation, status=status)) is None
+            phase = Phase.RESTARTING if goes_on else status.phase
             return phase, message, (_not_running(failure.failure_class.value, message),)
 
 
