@@ -110,3 +110,38 @@ def test_saves_and_failures_are_learned(make_job, make_profile, make_inspection)
     quiet = _finished(first, seconds=100 * 24 * 3600.0)
     calm = _plan(make_job, make_profile, make_inspection, compute={"workers": 2}, finished=(quiet,))
     assert _mtbf_hours(calm) > 50 * _mtbf_hours(first)
+
+
+def test_both_numbers_and_their_origin_are_said_word_for_word(make_job, make_profile, make_inspection):
+    two_nodes = _plan(make_job, make_profile, make_inspection, compute={"workers": 2})
+    assert two_nodes.checkpoint_source == (
+        "sqrt(2 · C · MTBF) with C = 57.2 s (assumed: 112 GB, and 1 GB/s from each worker) and MTBF = 23.8 h "
+        "(assumed for 16 GPUs: Llama 3's rate and one other interruption a day)"
+    )
+    # 12 bytes a parameter in float32: 30.7 MB, so C is its fixed second.
+    laptop = _plan(make_job, make_profile, make_inspection, profile="cpu")
+    assert laptop.checkpoint_source == (
+        "sqrt(2 · C · MTBF) with C = 1.0 s (assumed: 0.0307 GB, and 1 GB/s from each worker) and MTBF = 24.0 h "
+        "(assumed for 1 worker: Llama 3's rate and one other interruption a day)"
+    )
+    one = make_job("SFTJob", compute={"gpusPerWorker": 1}, adapter={})
+    single = plan_stage(one, stage="train", profile=make_profile("h100"), inspection=make_inspection("8b"))
+    assert "assumed for 1 GPU: " in single.checkpoint_source
+    # 14 bytes a trained parameter of the adapter, all through one worker.
+    trained = 16 * 32 * (2 * 8192 + 2 * 5120 + 3 * 18432)
+    save = 1 + 14 * trained / 1e9
+    assert f"C = {save:.1f} s" in single.checkpoint_source
+
+
+@pytest.mark.parametrize(
+    ("hours", "interruptions", "want"),
+    [
+        (0.25, 1, "corrected by 1 interruption in 4.00 rank-hours on this profile"),
+        (1000, 0, "corrected by 0 interruptions in 16,000 rank-hours on this profile"),
+    ],
+)
+def test_what_corrected_the_assumption_is_said(make_job, make_profile, make_inspection, hours, interruptions, want):
+    first = _plan(make_job, make_profile, make_inspection, compute={"workers": 2})
+    seen = _finished(first, seconds=3600.0 * hours, interruptions=interruptions)
+    plan = _plan(make_job, make_profile, make_inspection, compute={"workers": 2}, finished=(seen,))
+    assert plan.checkpoint_source.endswith(f"; {want})")

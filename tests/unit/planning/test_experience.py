@@ -102,6 +102,11 @@ def test_a_run_that_was_interrupted_counts_only_where_no_other_is():
     assert _speed(disturbed).value == _speed(finished()).value / 5
 
 
+def test_models_of_unknown_size_are_not_alike():
+    unknown = PLAN.model_copy(update={"parameters": 0})
+    assert _speed(finished(plan={"parameters": 0}), plan=unknown) is None
+
+
 def test_only_the_newest_sixteen_are_heard():
     new, old = [finished(seconds=500)] * 16, [finished(seconds=5000)] * 100
     assert _speed(*new, *old).value == _speed(finished(seconds=500)).value
@@ -134,6 +139,7 @@ def test_a_finished_job_is_read_from_its_status_alone():
     stage = read_finished(_manifest(adapter={}))
     assert (stage.kind, stage.adapter, stage.ended_at) == ("SFTJob", True, "2026-11-01T00:00:00Z")
     assert stage.outcome.steps == 1
+    assert stage.plan.gpus == 16
     assert not read_finished(_manifest()).adapter
 
 
