@@ -140,6 +140,14 @@ def test_conditions_are_positive_and_total_and_their_reasons_are_known(new_case,
     assert decision.status.message or phase == "Pending"
 
 
+@pytest.mark.parametrize("was", ["Suspended", "Restarting", "Running", "QuotaReserved"])
+def test_a_job_that_is_over_is_nothing_else(case, was):
+    condition = {"type": was, "status": "True", "reason": "R", "last_transition_time": case.time}
+    case.planned().failed("UserError", queue="b", queued=True).record(conditions=(condition,))
+    true = {c.type for c in case.decide().status.conditions if c.status == "True"}
+    assert true == {"Accepted", "Planned", "UpstreamReady", "Failed"}
+
+
 # The clock and silence. Times are seconds after T0; hangTimeoutSeconds is 600, so a step may take 1200 in silence.
 
 

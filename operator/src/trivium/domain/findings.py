@@ -51,7 +51,7 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
         case End():
             return _ended(situation, status)
         case Finish():
-            return _finished(verdict)
+            return _finished(verdict, status)
         case Sweep():
             return status.phase, verdict.message, (_not_running(Reason.DELETED, verdict.message),)
         case Leave() | Rest():
@@ -218,13 +218,17 @@ def _ended(situation: Situation, status: JobStatus) -> Told:
             return phase, message, (_not_running(failure.failure_class.value, message),)
 
 
-def _finished(verdict: Finish) -> Told:
-    over = _not_running(Reason.FINISHED)
+def _finished(verdict: Finish, status: JobStatus) -> Told:
+    over = (
+        _not_running(Reason.FINISHED),
+        *_known_false(status, ConditionType.SUSPENDED, Reason.FINISHED),
+        *_known_false(status, ConditionType.RESTARTING, Reason.FINISHED),
+    )
     if verdict.failure is None:
         message = "Every stage is complete."
         done = Finding(type=ConditionType.SUCCEEDED, status="True", reason=Reason.COMPLETE, message=message)
-        return Phase.SUCCEEDED, message, (over, done)
+        return Phase.SUCCEEDED, message, (*over, done)
     failure = verdict.failure
     message = " ".join(part for part in (failure.message, failure.remedy) if part)
     failed = Finding(type=ConditionType.FAILED, status="True", reason=failure.failure_class.value, message=message)
-    return Phase.FAILED, message, (over, failed)
+    return Phase.FAILED, message, (*over, failed)
