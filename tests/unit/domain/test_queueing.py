@@ -199,3 +199,21 @@ def test_a_queue_that_the_namespace_gives_by_default_is_waited_in(case):
     case.status = case.decide().status
     assert (case.status.attempts[-1].queued, case.status.phase) == (True, "Queued")
     assert isinstance(case.decide().verdict, Keep)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "job", "deleting", "admitted"),
+    [
+        ("Initializing", "", False, True),
+        ("Running", "RUNNING", False, True),
+        ("Failed", "FAILED", False, True),  # it came and went while nobody looked
+        ("Suspended", "", False, False),
+        ("Suspended", "", True, False),
+        ("ValidationFailed", "", False, False),
+        ("Hibernating", "", False, False),
+    ],
+)
+def test_only_what_has_quota_holds_machines(case, deployment, job, deleting, admitted):
+    queued(case).ray_job(deployment, job, deleting=deleting)
+    attempt = case.at(50).decide().status.attempts[-1]
+    assert (attempt.admitted_at is not None) is admitted

@@ -20,6 +20,7 @@ from trivium.domain.run_layout import place, run_path, stage_output
 from trivium.domain.situation import update, with_last_attempt, with_stage
 from trivium.domain.time_spent import goodput, read_seconds
 
+_HAS_QUOTA = (ENDED - {AttemptState.INVALID}) | {AttemptState.STARTING, AttemptState.RUNNING}
 OUTCOMES = {"complete": "Complete", "failed": "Failed", "stopped": "Stopped"}
 
 
@@ -51,7 +52,7 @@ def _place_in_queue(attempt: Attempt, current: RayJobSeen, *, now: datetime) -> 
         # The RayCluster that KubeRay names for what is born suspended never comes to life.
         return {"queued": True} if not attempt.ray_cluster else {}
     known: dict[str, object] = {"ray_cluster": attempt.ray_cluster or current.ray_cluster}
-    if not attempt.queued or attempt.admitted_at is not None:
+    if not attempt.queued or attempt.admitted_at is not None or current.state not in _HAS_QUOTA:
         return known
     since = current.starting_since
     return known | {"admitted_at": since if since is not None and attempt.started_at <= since <= now else now}
