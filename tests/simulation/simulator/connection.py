@@ -20,16 +20,6 @@ REQUEST_TIMEOUT_SECONDS = 4.0
 """Below the Lease's duration - renewal deadline (leader.py)."""
 _LATENCY = (0.002, 0.04)
 
-STRIKES = (
-    "conflict",
-    "too many requests",
-    "server error",
-    "timeout, not done",
-    "timeout, done",
-    "killed before",
-    "killed after",
-)
-
 
 class Connection:
     """Every await in a process's life goes through here or through its clock, so a frozen or dead one does nothing."""
@@ -39,8 +29,8 @@ class Connection:
         self._server = server
         self._loop = process.world.loop
         self._random = process.world.random
-        self.strikes: deque[str] = deque()
-        """What befalls the next writes, one each."""
+        self.strikes: deque[str | None] = deque()
+        """What befalls the next writes, one each; None: nothing."""
         self.down_until = 0.0
         self.unreachable_until = 0.0
 

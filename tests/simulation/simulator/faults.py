@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from simulator.kuberay import Run
@@ -73,11 +74,10 @@ def _cut_off(world: World, job: int, amount: float) -> bool:
 
 def _write_strike(word: str) -> Apply:
     def apply(world: World, job: int, amount: float) -> bool:
-        holder = world.holder()
-        if holder is None:
-            return False
-        # The next writes but `amount` many are struck.
-        holder.connection.strikes.extend([None] * int(amount) + [word])
+        # Before anybody leads, whoever will: the first write is still to come.
+        writer = world.holder() or min(world.operators.values(), key=lambda one: one.replica)
+        # `amount` writes go well before the one that is struck.
+        writer.connection.strikes.extend([None] * int(amount) + [word])
         return True
 
     return apply
@@ -406,9 +406,22 @@ def _jump(world: World, seconds: float) -> bool:
     return holder is not None
 
 
+def _second_ray_job(world: World, job: int, amount: float) -> bool:
+    ray_job = world.ray_job_of(job)
+    if ray_job is None:
+        return False
+    twin = {k: v for k, v in ray_job["metadata"].items() if k in ("namespace", "labels", "ownerReferences")}
+    world.server.create({**ray_job, "metadata": {**twin, "name": f"{ray_job['metadata']['name']}-twin"}, "status": {}})
+    return True
+
+
+UNLAWFUL = {"a second RayJob appears": Fault(apply=_second_ray_job)}
+"""What nothing in a real cluster does; it shows that the checks bite. No script of chance holds it."""
+
+
 def possible(phase: str, name: str) -> bool:
     """Whether a fault can find anything in a phase."""
     return not FAULTS[name].only_in or phase in FAULTS[name].only_in
 
 
-CATALOG: Mapping[str, Fault] = FAULTS
+CATALOG: Mapping[str, Fault] = MappingProxyType(FAULTS)

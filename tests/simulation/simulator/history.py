@@ -5,9 +5,10 @@ import logging
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-from simulator.faults import CATALOG
-from simulator.invariants import BugAlarm
+from simulator.faults import CATALOG, UNLAWFUL
+from simulator.invariants import BugAlarm, Watcher
 from simulator.loop import NothingLeftError, VirtualLoop
 from simulator.script import Script, Strike
 from simulator.trainer import Pace
@@ -47,11 +48,10 @@ class Result:
 class History:
     """One script in one world."""
 
-    def __init__(self, script: Script, loop: VirtualLoop, *, pace: Pace | None = None) -> None:
-        self.script = script
-        self.world = World(script, loop, pace=pace)
+    def __init__(self, script: Script, world: World) -> None:
+        self.script, self.world = script, world
         self.result = Result(script=script, breaches=self.world.checks.breaches)
-        self._loop = loop
+        self._loop = world.loop
         self._phases: dict[int, str] = {}
         self._entered: Counter[tuple[int, str]] = Counter()
         self._due = 0
@@ -77,7 +77,8 @@ class History:
         return self.result
 
     def _is_late(self) -> bool:
-        late = self._loop.time() > self._last_strike_at + CONVERGENCE_SECONDS
+        train_seconds = sum(job.steps for job in self.script.jobs) * self.world.pace.step
+        late = self._loop.time() > self._last_strike_at + CONVERGENCE_SECONDS + 20 * train_seconds
         if late:
             stuck = [f"{key.name}: {self._say(key)}" for key in self.world.jobs]
             self.world.checks.breach("no end in sight. " + "; ".join(stuck))
@@ -104,7 +105,15 @@ class History:
         if any(conditions.get(kind, ("",))[0] == "True" for kind in (*over, *held)):
             return True
         waits = conditions.get("UpstreamReady", ("", ""))
-        return waits[0] == "False" and waits[1] in ("UpstreamFailed", "UpstreamNotFound")
+        hopeless = ("UpstreamFailed", "UpstreamNotFound")
+        return waits[0] == "False" and waits[1] in (
+            hopeless if not self._is_held() else (*hopeless, "UpstreamNotFinished")
+        )
+
+    def _is_held(self) -> bool:
+        """Whether an owner keeps a job suspended, so that others may wait for it."""
+        jobs = (self.world.server.get(key) for key in self.world.jobs)
+        return any((job["spec"].get("runPolicy") or {}).get("suspend") for job in jobs if job is not None)
 
     def _resume_all(self) -> bool:
         """Owners want their jobs to run in the end. Returns whether one was still suspended."""
@@ -129,7 +138,8 @@ class History:
         if world.checks.writes != before:
             world.checks.breach(f"{world.checks.writes - before} writes after everything had come to rest")
         world.checks.at_rest()
-        if not self.script.bad_data and all(CATALOG[fault].harmless for _, fault in self.result.struck):
+        blows = self.script.bad_data or world.checks.watcher is not None  # a watcher may strike on its own
+        if not blows and all((CATALOG | UNLAWFUL)[fault].harmless for _, fault in self.result.struck):
             world.checks.nobody_suffered()
 
     # Faults when their phases come
@@ -153,17 +163,24 @@ class History:
 
     def _strike(self, strike: Strike) -> None:
         self._due -= 1
-        phase, fault = self._phases[strike.job], CATALOG[strike.fault]
+        phase, fault = self._phases[strike.job], (CATALOG | UNLAWFUL)[strike.fault]
         if fault.apply(self.world, strike.job, strike.amount):
             self.result.struck[phase, strike.fault] += 1
         self._last_strike_at = self._loop.time() + strike.amount
 
 
-def play(script: Script, *, pace: Pace | None = None) -> Result:
+def play(
+    script: Script,
+    *,
+    pace: Pace | None = None,
+    recovery: dict[str, Any] | None = None,
+    watcher: Watcher | None = None,
+) -> Result:
     """One history, from nothing to rest. The same script gives the same history."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
-    history = History(script, loop, pace=pace)
+    history = History(script, World(script, loop, pace=pace, recovery=recovery))
+    history.world.checks.watcher = watcher
     alarm = BugAlarm(history.world.checks)
     for logger in _loggers:
         logger.addHandler(alarm)

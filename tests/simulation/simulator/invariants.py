@@ -5,10 +5,9 @@ Breaches are not raised where they are seen: that would be inside the operator, 
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator.connection import LEASE
-from simulator.manifests import MAX_RESTARTS
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
 from trivium.ports import Event, Manifest, ObjectKey
 from trivium.store import JOB_KINDS, controller_uid, uid_of
@@ -21,6 +20,14 @@ if TYPE_CHECKING:
 _FINAL = ("Succeeded", "Failed")
 
 
+class Watcher(Protocol):
+    """Who else wants to know how training goes."""
+
+    def on_resume(self, world: "World", driver: "Driver") -> None: ...
+
+    def on_trained(self, world: "World", driver: "Driver") -> None: ...
+
+
 class Checks:
     """Watches one world."""
 
@@ -28,6 +35,7 @@ class Checks:
         self._world = world
         self.breaches: list[str] = []
         self.writes = 0
+        self.watcher: Watcher | None = None
         self._told: Counter[tuple[str, str, str]] = Counter()
         self._paid: Counter[str] = Counter()
         """uid of a job -> times that training began again at the budget's cost, in truth."""
@@ -125,8 +133,9 @@ class Checks:
 
     def _pay(self, name: str, uid: str) -> None:
         self._paid[uid] += 1
-        if self._paid[uid] > MAX_RESTARTS:
-            self.breach(f"job {name} began again {self._paid[uid]} times at the budget's cost; it has {MAX_RESTARTS}")
+        if self._paid[uid] > self._world.max_restarts:
+            limit = self._world.max_restarts
+            self.breach(f"job {name} began again {self._paid[uid]} times at the budget's cost; it has {limit}")
 
     # What trainers and events tell
 
@@ -134,9 +143,15 @@ class Checks:
         self._pay(driver.stage, driver.job_uid)
 
     def on_resume(self, driver: "Driver", *, at: int, every: int, rolled_back: bool) -> None:
+        if self.watcher is not None:
+            self.watcher.on_resume(self._world, driver)
         lost = driver.directory.furthest - at
         if lost > every and not rolled_back:
             self.breach(f"{lost} steps of progress were lost; checkpoints are {every} steps apart")
+
+    def on_trained(self, driver: "Driver") -> None:
+        if self.watcher is not None:
+            self.watcher.on_trained(self._world, driver)
 
     def on_event(self, event: Event) -> None:
         told = (event.uid, event.reason, event.message)

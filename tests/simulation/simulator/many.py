@@ -54,7 +54,8 @@ def play_seeds(seeds: Iterable[int]) -> Tally:
         if result.failed:
             tally.failed_seeds.append(seed)
             # The first of a share is made short; more of the same would only cost time.
-            tally.failures.append(f"seed {seed}:\n{explain(result.script) if len(tally.failures) == 0 else result}")
+            text = explain(result.script) if not tally.failures else str(result)
+            tally.failures.append(f"seed {seed}:\n{text}")
     return tally
 
 

@@ -205,6 +205,7 @@ class Driver:
             await self._steps_to(target, skips=skips)
             if self.step < total:
                 await self._save(skips)
+        self._world.checks.on_trained(self)
 
     def _every(self, config: dict[str, Any]) -> int:
         return int((config.get("checkpoints") or {}).get("everySteps") or self._world.checkpoint_every)
@@ -228,7 +229,7 @@ class Driver:
     async def _save(self, skips: list[dict[str, Any]]) -> None:
         """Takes its time, and counts only when the marker is there."""
         self.activity = "save"
-        await asyncio.sleep(self._pace.save)
+        await self._pause(self._pace.save)
         keep = int((self._config.get("checkpoints") or {}).get("keep") or 3)
         self.directory.save(self.step, keep=keep, skips=skips)
         self.activity = "step"

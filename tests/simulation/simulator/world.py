@@ -27,8 +27,12 @@ GPUS_PER_NODE = 4
 class World:
     """One cluster, two replicas of the operator, and what they control."""
 
-    def __init__(self, script: Script, loop: VirtualLoop, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self, script: Script, loop: VirtualLoop, *, pace: Pace | None = None, recovery: dict[str, Any] | None = None
+    ) -> None:
         self.script, self.loop, self.pace = script, loop, pace or Pace()
+        self._recovery = recovery or {}
+        self.max_restarts = int(self._recovery.get("maxRestarts", manifests.MAX_RESTARTS))
         self.random = randomness.Random(script.seed)
         self.skews = script.skews
         self.bad_data = frozenset(script.bad_data)
@@ -86,6 +90,7 @@ class World:
         manifest = manifests.job(
             key.name, kind=key.kind, steps=plan.steps, workers=plan.workers, every=plan.every, upstream=upstream
         )
+        manifest["spec"]["recovery"] |= self._recovery
         if plan.suspended:
             manifest["spec"]["runPolicy"] = {"suspend": True}
         self.server.create(manifest)
