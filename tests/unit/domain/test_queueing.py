@@ -98,15 +98,16 @@ def test_a_trainer_that_has_just_left_a_long_queue_is_not_silent(case, seconds):
     assert isinstance(case.at(seconds + 1).decide().verdict, Keep)
 
 
-def test_the_cluster_that_kuberay_names_for_what_is_born_suspended_is_not_the_attempts(case):
+@pytest.mark.parametrize(("state", "phase"), [("Initializing", "Queued"), ("Hibernating", "Pending")])
+def test_the_cluster_that_kuberay_names_for_what_is_born_suspended_is_not_the_attempts(case, state, phase):
     queued(case)
     ray_job = {
         "metadata": {"name": "a-train-1", "uid": "uid-a-train-1"},
         "spec": {"suspend": True},
-        "status": {"jobDeploymentStatus": "Initializing", "rayClusterName": "stillborn"},
+        "status": {"jobDeploymentStatus": state, "rayClusterName": "stillborn"},
     }
     status = case.observed(ray_jobs=(ray_job,)).decide().status
-    assert (status.attempts[-1].ray_cluster, status.phase) == ("", "Queued")
+    assert (status.attempts[-1].ray_cluster, status.phase) == ("", phase)
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,12 @@ def fold_facts(
 
 def _place_in_queue(attempt: Attempt, current: RayJobSeen, *, now: datetime) -> dict[str, object]:
     """Whether the attempt waits for quota, has got it, and which RayCluster it got then."""
-    if current.state is AttemptState.QUEUED:
-        # The RayCluster that KubeRay names for what is born suspended never comes to life.
-        return {"queued": True} if not attempt.ray_cluster else {}
+    if current.state is AttemptState.QUEUED and not attempt.ray_cluster:
+        return {"queued": True}
+    if current.state not in _HAS_QUOTA:
+        return {}  # the RayCluster that KubeRay names for what is born suspended never comes to life
     known: dict[str, object] = {"ray_cluster": attempt.ray_cluster or current.ray_cluster}
-    if not attempt.queued or attempt.admitted_at is not None or current.state not in _HAS_QUOTA:
+    if not attempt.queued or attempt.admitted_at is not None:
         return known
     since = current.starting_since
     return known | {"admitted_at": since if since is not None and attempt.started_at <= since <= now else now}
