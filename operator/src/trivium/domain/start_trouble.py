@@ -63,6 +63,8 @@ def _starting_since(situation: Situation) -> datetime | None:
         return None
     if attempt.running_at is not None:
         return None
-    # An operator that was away creates the RayJob long after it has recorded the attempt.
-    moments = (held_since(attempt) or attempt.started_at, current.created_at, current.starting_since)
+    # An operator that was away creates the RayJob long after it has recorded the attempt; and a clock that was set, or
+    # the other replica's, says nothing of what it did not see itself.
+    listening = situation.observation.listening_since
+    moments = (held_since(attempt) or attempt.started_at, current.created_at, current.starting_since, listening)
     return max(moment for moment in moments if moment is not None)
