@@ -53,6 +53,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 
 generate: $(VENV)/.dev ## Write crds/, schemas and the reference pages from the models
 	$(BIN)/python -m trivium.api.generate
+	PYTHONPATH=tests/simulation $(BIN)/python -m simulator.recovery_page --write
 
 verify: generate ## Fail if anything generated is out of date
 	git diff --exit-code

@@ -118,6 +118,23 @@ def test_status_of_one_job_shows_its_attempts(state: Path) -> None:
     assert "prepare" in result.output
 
 
+@pytest.mark.parametrize(
+    ("outcome", "want"), [(None, "time 10m; start 30s"), ({"seconds": 720}, "time 10m, measured 12m; start 30s")]
+)
+def test_status_of_one_job_shows_what_was_foreseen_beside_what_came_of_it(state: Path, outcome, want: str) -> None:
+    folder = StateFolder(state)
+    with StateLock(folder):
+        store = open_store(folder)
+        job = store.get(KEY)
+        job["status"]["plan"] |= {"estimatedSeconds": 600, "startSeconds": 30} | (
+            {"outcome": outcome} if outcome else {}
+        )
+        store.replace_status(job)
+    assert f"{want}\n" in "".join(
+        f"{line.rstrip()}\n" for line in call("status", "chat", "--state", state).output.splitlines()
+    )
+
+
 @pytest.mark.parametrize(("output", "parse"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_tools_get_the_object(state: Path, output: str, parse) -> None:
     one = parse(call("status", "sft/chat", "--state", state, "-o", output).output)

@@ -1,6 +1,6 @@
 """One job in detail: what it is doing, how it is planned, what happened to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ def _facts(job: Manifest, view: JobView, status: Mapping[str, Any]) -> list[tupl
         ("What to do", failure.remedy if failure else None),
         ("Progress", _progress(view)),
         ("Plan", _plan(status.get("plan") or {})),
+        ("Foreseen", _foreseen(status.get("plan") or {})),
         ("Output", view.output),
         ("Report", view.report),
         ("Lineage", " → ".join(f"{one['kind']} {one['name']}" for one in status.get("lineage") or [])),
@@ -74,6 +75,29 @@ def _plan(plan: Mapping[str, Any]) -> str | None:
     if memory:
         parts.append(f"{memory['needed'] / _GIBI:.1f} of {memory['available'] / _GIBI:.1f} GiB a worker")
     return ", ".join(parts) + (" (before prepare has seen the data)" if plan.get("provisional") else "")
+
+
+def _foreseen(plan: Mapping[str, Any]) -> str | None:
+    """What was predicted, and, when it is over, what came of it."""
+    outcome = plan.get("outcome") or {}
+    parts = [
+        _beside("time", plan.get("estimatedSeconds"), outcome.get("seconds"), show=figures.age),
+        _beside("start", plan.get("startSeconds"), outcome.get("startSeconds"), show=figures.age),
+        _beside(
+            "memory of a rank",
+            (plan.get("memoryPerGPU") or {}).get("needed"),
+            outcome.get("memoryBytes"),
+            show=lambda size: f"{size / _GIBI:.1f} GiB",
+        ),
+    ]
+    return "; ".join(part for part in parts if part) or None
+
+
+def _beside(name: str, predicted: float | None, measured: float | None, *, show: Callable[[float], str]) -> str:
+    """`time 12m, measured 14m`; empty where nothing was predicted."""
+    if predicted is None:
+        return ""
+    return f"{name} {show(predicted)}" + (f", measured {show(measured)}" if measured is not None else "")
 
 
 def _print_attempts(status: Mapping[str, Any], console: Console) -> None:
