@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from simulator.chance import write_script
+from simulator.goodput import RATES, measure
 from simulator.history import CONVERGENCE_SECONDS, play
 from simulator.many import Tally, explain, play_many
-from simulator.matrix import empty_cells, render_matrix
+from simulator.matrix import empty_cells, render_matrix, render_table
 from simulator.script import dump, load
 
 
@@ -23,6 +24,9 @@ def main() -> int:
     rate = tally.histories / seconds
     days = tally.simulated_seconds / 86_400
     print(f"{tally.histories:,} histories in {seconds:.0f} s: {rate:.1f} per second, {days:.1f} simulated days")
+    print(render_table(tally))
+    for rate in RATES:
+        print(measure(rate, steps=60 * rate))
     for failure in tally.failures:
         print(f"\n{failure}")
     empty = empty_cells(tally)

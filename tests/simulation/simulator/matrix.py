@@ -30,9 +30,13 @@ Play one again with `python -m simulator --seed N` (PYTHONPATH=tests/simulation)
 
 def render_matrix(tally: Tally, *, first: int, last: int, hours: float) -> str:
     """Markdown."""
-    lines = [_HEAD.format(histories=tally.histories, first=first, last=last, hours=hours)]
-    lines.append("| fault | " + " | ".join(PHASES) + " |")
-    lines.append("| --- |" + " ---: |" * len(PHASES))
+    head = _HEAD.format(histories=tally.histories, first=first, last=last, hours=hours)
+    return head + render_table(tally)
+
+
+def render_table(tally: Tally) -> str:
+    """A row a fault, a column a phase."""
+    lines = ["| fault | " + " | ".join(PHASES) + " |", "| --- |" + " ---: |" * len(PHASES)]
     lines += [f"| {name} | " + " | ".join(_cell(tally, phase, name) for phase in PHASES) + " |" for name in CATALOG]
     return "\n".join(lines) + "\n"
 
