@@ -25,6 +25,7 @@ from trivium.store import WATCHED_KINDS, Store, controller_uid
 
 NAMESPACE = "team"
 START = datetime(2026, 1, 1, tzinfo=UTC)
+_ROUNDS = 8
 _INSPECTION = {
     "architecture": {
         "model_type": "llama",
@@ -163,13 +164,11 @@ class Seed:
             self.objects.replace_status({**ray_job, "status": status})
 
     async def _settle(self) -> None:
-        while True:
-            for kind, manifests in self.manifests().items():
-                self.controller.on_list(kind, manifests)
-            key = self.controller.pop()
-            if key is None:
-                return
-            await self.controller.one_pass(key)
+        """A job's longest way from rest to rest: each round shows the operator what it wrote in the one before."""
+        for _ in range(_ROUNDS):
+            await self.controller.resync()
+            while (key := self.controller.pop()) is not None:
+                await self.controller.one_pass(key)
 
 
 def copies(manifests: dict[str, list[Any]], count: int) -> dict[str, list[Manifest]]:

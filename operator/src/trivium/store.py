@@ -176,7 +176,7 @@ class Store:
         if kind == "Pod":
             self._bury_unlisted({uid_of(pod) for pod in manifests} | heard)
         listed = {key_of(manifest) for manifest in manifests}
-        for key in [key for key in self._objects if key.kind == kind and key not in listed]:
+        for key in sorted(self._kinds[kind] - listed):
             if uid_of(self._objects[key]) not in heard:
                 touched |= self._remove(self._objects[key])
         for manifest in manifests:
