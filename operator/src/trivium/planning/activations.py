@@ -58,7 +58,7 @@ def layer_bytes_per_token(
     if a.query_key_norm != "none":
         # Input (as float32) and normalized value; the rotated output is counted with the attention's inputs.
         query_key = (a.query_size + a.key_value_size) * (_FLOAT32_BYTES + element_bytes)
-    mlp = _mlp_copies(a) * _mlp_width(a) * element_bytes
+    mlp = _mlp_copies(a) * _mlp_width(a) * element_bytes + _routing_bytes(a, element_bytes=element_bytes)
     attention_bytes = _attention_bytes(
         a, element_bytes=element_bytes, max_length=max_length, attention=attention, masked=masked
     )
@@ -77,6 +77,13 @@ def _norm_bytes(a: Architecture, *, element_bytes: int, frozen: bool) -> int:
 def _mlp_width(a: Architecture) -> int:
     """Inner features that one token passes in a layer: of the dense MLP, or of its experts and the shared one."""
     return a.intermediate_size * a.active_mlp_copies + a.shared_intermediate_size
+
+
+def _routing_bytes(a: Architecture, *, element_bytes: int) -> int:
+    """A mixture's tokens in the order of their experts, before and after; and the router's scores."""
+    if not a.experts:
+        return 0
+    return 2 * a.experts_per_token * a.hidden_size * element_bytes + 2 * a.experts * _FLOAT32_BYTES
 
 
 def _mlp_copies(a: Architecture) -> float:
@@ -128,14 +135,17 @@ def activation_bytes(
         masked=masked,
     )
     frozen = adapter_rank > 0
-    # The final norm, and the positions that the output layer reads to compute its own gradient.
-    tail = _norm_bytes(a, element_bytes=element_bytes, frozen=frozen) + (0 if frozen else a.hidden_size * element_bytes)
+    # The final norm, and the positions that the output layer reads to compute its own gradient: a frozen one, none.
+    read = -a.hidden_size * element_bytes if frozen else a.hidden_size * element_bytes
+    tail = _norm_bytes(a, element_bytes=element_bytes, frozen=frozen) + read
     if not checkpointing:
         return ActivationBytes(kept=int(tokens * a.num_layers * per_layer), tail=tokens * tail, recomputed=0)
     # In the MLP's backward pass two gradients of its width are there at once; outside it, two of the hidden size.
     gradients = 2 * (_mlp_width(a) + a.hidden_size) * element_bytes
+    # Each layer is called again with the mask, so the boolean one [rows, 1, length, length] stays, too.
+    mask = max_length if masked and attention != "flash_attention_2" else 0
     return ActivationBytes(
-        kept=tokens * a.num_layers * a.hidden_size * element_bytes,
+        kept=tokens * (a.num_layers * a.hidden_size * element_bytes + mask),
         tail=tokens * tail,
         recomputed=int(tokens * (per_layer + gradients)),
     )
