@@ -40,6 +40,10 @@ FULL = Workload(
 )
 
 
+# One matrix of the MLP in bfloat16: what a partition holds of a neighbour's parameters below ZeRO-3.
+STRADDLING = 2 * ARCHITECTURE.hidden_size * ARCHITECTURE.intermediate_size
+
+
 def _memory(work=FULL, *, stage=2, world=8, micro=2, ckpt=False):
     return estimate_memory(
         work, zero_stage=stage, world_size=world, micro_batch=micro, checkpointing=ckpt, available=80 * GIB
@@ -65,7 +69,7 @@ def _moments(work=FULL, *, stage=2, world=8, micro=2, ckpt=False, accumulates=Tr
 )
 def test_model_states_are_those_of_the_zero_paper(stage, per_parameter):
     memory = _moments(stage=stage)["loss"]
-    states = memory.weights + memory.gradients + memory.optimizer
+    states = memory.weights + memory.gradients + memory.optimizer - (STRADDLING if stage == 2 else 0)
     assert states == pytest.approx(per_parameter * PARAMETERS.total, rel=1e-6)
 
 
@@ -144,7 +148,11 @@ def test_the_estimate_is_the_worst_moment(stage, world, micro, ckpt):
 
 
 def test_a_single_micro_batch_starts_without_gradients():
-    for stage, waiting in [(0, 2 * PARAMETERS.total), (1, 2 * PARAMETERS.total), (2, 2 * PARAMETERS.total / 8)]:
+    for stage, waiting in [
+        (0, 2 * PARAMETERS.total),
+        (1, 2 * PARAMETERS.total),
+        (2, 2 * PARAMETERS.total / 8 + STRADDLING),
+    ]:
         assert _moments(stage=stage)["loss"].gradients == pytest.approx(waiting, rel=1e-6)
         assert _moments(stage=stage, accumulates=False)["loss"].gradients == 0
     # ZeRO-3 keeps one buffer for the whole run.
@@ -154,8 +162,11 @@ def test_a_single_micro_batch_starts_without_gradients():
 def test_accumulating_zero_2_fills_a_second_partition():
     largest = 2 * ARCHITECTURE.vocab_size * ARCHITECTURE.hidden_size
     share = -(-PARAMETERS.total // 8)
-    assert _moments(stage=2)["backward"].gradients == 2 * 2 * share + largest
-    assert _moments(stage=2, accumulates=False)["backward"].gradients == 2 * share + largest
+    assert _moments(stage=2)["backward"].gradients == 2 * (2 * share + STRADDLING) + largest
+    assert _moments(stage=2, accumulates=False)["backward"].gradients == 2 * share + STRADDLING + largest
+    # A single rank has no neighbour, and no rank holds more than all gradients.
+    assert _moments(stage=2, world=1, accumulates=False)["step"].gradients == 2 * PARAMETERS.total
+    assert _moments(stage=2, world=10**6, accumulates=False)["step"].gradients == pytest.approx(STRADDLING, rel=1e-3)
 
 
 def test_a_step_casts_the_partition_to_float32_from_a_flat_copy():

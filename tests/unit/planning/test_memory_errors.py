@@ -36,7 +36,7 @@ def test_the_published_page_says_what_the_planner_says_now():
 def test_the_measurements_reach_every_stage_size_method_and_precision():
     engines = [one.case for one in MEASUREMENTS if one.kind == "engine"]
     assert len(engines) >= 10
-    assert {(case.zero_stage, case.world_size) for case in engines} >= {(s, w) for s in (1, 2, 3) for w in (1, 2)}
+    assert {(case.zero_stage, case.world_size) for case in engines} >= {(s, w) for s in (1, 2, 3) for w in (1, 2, 4)}
     for field in ("checkpointing", "packing", "adapter_rank", "gpu"):
         assert {bool(getattr(case, field)) for case in engines} == {True, False}, field
     for field in ("dtype", "recipe", "attention"):

@@ -45,6 +45,15 @@ class ZeroDivision:
         return self.work.element_bytes * self.share
 
     @property
+    def held_gradient(self) -> int:
+        """Gradients that this rank keeps: below ZeRO-3 a parameter across a border is kept whole, about one matrix."""
+        a = self.work.architecture
+        if self.zero_stage == 3 or self.world_size == 1 or a is None or self.work.adapter_rank:
+            return self.partition
+        straddling = self.work.element_bytes * a.hidden_size * a.intermediate_size
+        return min(self.gradient, self.partition + straddling)
+
+    @property
     def offloaded(self) -> bool:
         return self.work.offload != "none"
 
@@ -118,7 +127,7 @@ def waiting_gradients(d: ZeroDivision) -> int:
     if not d.accumulates or (d.offloaded and d.zero_stage):
         return 0
     # ZeRO-1 frees the gradients of others' partitions only when they are computed anew.
-    return d.partition if d.zero_stage == 2 else d.gradient
+    return d.held_gradient if d.zero_stage == 2 else d.gradient
 
 
 def growing_gradients(d: ZeroDivision) -> int:
@@ -131,7 +140,7 @@ def growing_gradients(d: ZeroDivision) -> int:
     if d.zero_stage == 3:
         return d.partition + passing
     # Below ZeRO-3 a micro-batch fills a partition of its own, which is then added to that of the earlier ones.
-    own = d.partition * (2 if d.accumulates else 1)
+    own = d.held_gradient * (2 if d.accumulates else 1)
     return (own if d.zero_stage == 2 else max(own, d.gradient)) + passing
 
 
@@ -146,7 +155,7 @@ def final_gradients(d: ZeroDivision) -> int:
     """While the optimizer steps."""
     if d.offloaded and d.zero_stage:
         return 0
-    return d.partition if d.zero_stage else d.gradient
+    return d.held_gradient if d.zero_stage else d.gradient
 
 
 def step_bytes(d: ZeroDivision) -> int:
