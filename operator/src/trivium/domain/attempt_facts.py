@@ -130,7 +130,7 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
         status = update(status, inspection=report.inspection)
     status = update(
         status,
-        progress=read_progress(snapshot, status=status, job=job, profiles=observation.profiles),
+        progress=read_progress(snapshot, status=status, profiles=observation.profiles),
     )
     status = update(status, goodput=goodput(status, until=snapshot.received_at))
     return _fold_checkpoint(status, snapshot, job=job)

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 
-from trivium.api import ComputeProfile, Job
+from trivium.api import ComputeProfile
 from trivium.api.plan_status import Plan
 from trivium.api.status import JobStatus, Progress
 from trivium.domain.report import ProgressReport, ReportSnapshot
 
+_MEASURED_FROM_STEP = 100
+"""The first steps are slow: caches, compilation. Until then the plan knows better what a step takes, if it knows."""
 
-def read_progress(
-    snapshot: ReportSnapshot, *, status: JobStatus, job: Job, profiles: Mapping[str, ComputeProfile]
-) -> Progress:
-    """The progress of the current attempt. Everything in it comes from the report, but mfu."""
+
+def read_progress(snapshot: ReportSnapshot, *, status: JobStatus, profiles: Mapping[str, ComputeProfile]) -> Progress:
+    """The progress of the current attempt. Everything in it comes from the report, but mfu and the first eta."""
     report = snapshot.report
     total = report.total_steps or (status.plan.total_steps if status.plan is not None else 0)
     rate = report.tokens_per_second
@@ -23,8 +24,8 @@ def read_progress(
         percent=min(100, 100 * report.step // total) if total else 0,
         loss=None if report.loss is None else float(f"{report.loss:.4g}"),
         tokens_per_second=None if rate is None else float(f"{rate:.4g}"),
-        mfu=_flops_utilization(report, plan=status.plan, profiles=profiles) if job.kind != "PreferenceJob" else None,
-        eta=_time_left(report, total=total),
+        mfu=_flops_utilization(report, plan=status.plan, profiles=profiles),
+        eta=_time_left(report, total=total, plan=status.plan),
         activity=report.activity,
         message=report.message or "",
         updated_at=snapshot.received_at,
@@ -32,12 +33,22 @@ def read_progress(
     )
 
 
-def _time_left(report: ProgressReport, *, total: int) -> str | None:
-    """Steps left, at the present speed and the mean tokens of a step. Like `1h30m`."""
-    if not (report.tokens_per_second and report.step and report.tokens) or total <= report.step:
+def _time_left(report: ProgressReport, *, total: int, plan: Plan | None) -> str | None:
+    """Like `1h30m`. None before the first step, and where nobody knows the time of one."""
+    if not report.step or total <= report.step:
         return None
-    seconds = (total - report.step) * (report.tokens / report.step) / report.tokens_per_second
-    return format_duration(seconds)
+    planned = plan.estimated_step_seconds if plan is not None else None
+    speed = _steps_per_second(report)
+    if planned and report.step < _MEASURED_FROM_STEP:
+        return format_duration((total - report.step) * planned)
+    return format_duration((total - report.step) / speed) if speed else None
+
+
+def _steps_per_second(report: ProgressReport) -> float | None:
+    """At the present speed and the mean tokens of a step."""
+    if not (report.tokens_per_second and report.step and report.tokens):
+        return None
+    return report.tokens_per_second * report.step / report.tokens
 
 
 def format_duration(seconds: float) -> str:
@@ -56,15 +67,12 @@ def format_duration(seconds: float) -> str:
 def _flops_utilization(
     report: ProgressReport, *, plan: Plan | None, profiles: Mapping[str, ComputeProfile]
 ) -> float | None:
-    """6·N floating-point operations per token, of the peak of the GPUs held. None where the profile names no peak.
-
-    Attention is left out, so long sequences do better than this says. Not for preferences: their reference model's
-    forward passes are work too.
-    """
+    """The plan's floating-point operations of a step, of the peak of the GPUs held. None where either is not known."""
     profile = profiles.get(plan.profile) if plan is not None else None
-    if plan is None or profile is None or profile.spec.gpu is None or not (report.tokens_per_second and plan.gpus):
+    speed = _steps_per_second(report)
+    if plan is None or profile is None or profile.spec.gpu is None or not (speed and plan.gpus and plan.flops_per_step):
         return None
     peak: float | None = getattr(profile.spec.gpu.peak_tflops, plan.precision)
     if peak is None:
         return None
-    return round(6 * plan.parameters * report.tokens_per_second / (plan.gpus * peak * 1e12), 4)
+    return round(plan.flops_per_step * speed / (plan.gpus * peak * 1e12), 4)

@@ -71,7 +71,7 @@ def progress_at(situation: Situation) -> datetime | None:
     if situation.living is None or snapshot is None:
         return None
     status = situation.status
-    progress = read_progress(snapshot, status=status, job=situation.job, profiles=situation.observation.profiles)
+    progress = read_progress(snapshot, status=status, profiles=situation.observation.profiles)
     interval = situation.limits.progress_interval
     due = progress_due_at(status, interval=interval)
     if progress == status.progress or due is None:
