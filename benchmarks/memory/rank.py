@@ -42,7 +42,7 @@ def run_case(case: Case) -> dict[str, Any]:
             for category, tensors in held_by(engine):
                 log.name(tensors, category, over=True)
             if reference is not None:
-                log.name([p.data for p in reference.parameters()], "reference")
+                log.name([getattr(p, "ds_tensor", p.data) for p in reference.parameters()], "reference", over=True)
 
     name_all()
     log.name((one for one in living_tensors() if one.untyped_storage().data_ptr() not in older), "other")

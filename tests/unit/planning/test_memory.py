@@ -202,8 +202,16 @@ def test_zero_3_gathers_parameters_unless_it_has_only_one_rank():
     live = replace(FULL, max_live_parameters=1)
     needed = PARAMETERS.largest_layer + PARAMETERS.embedding
     assert _moments(live, stage=3, world=2)["loss"].buckets == bucket + 2 * needed
-    twice = replace(FULL, reference_copy=True, live_reference=True)
-    assert _moments(twice, stage=3, world=2)["loss"].buckets == bucket + 4 * PARAMETERS.total
+
+
+def test_zero_3_leaves_an_adapter_in_float32_and_casts_every_input_to_it():
+    adapted = replace(FULL, adapter_rank=8, trainable=1_000_000, packing=True)
+    below, at = (_moments(adapted, stage=stage, world=1)["loss"] for stage in (2, 3))
+    assert at.weights - below.weights == 2 * 1_000_000
+    # Inputs of q, k, v, gate and up are 1024 wide, of o 1024, of down 2816: 4 bytes each in 8 layers, 2 × 1024 tokens.
+    assert at.activations - below.activations == 4 * (6 * 1024 + 2816) * 8 * 2 * 1024
+    in_float32 = replace(adapted, element_bytes=4)
+    assert _moments(in_float32, stage=3, world=1)["loss"].weights == _moments(in_float32, stage=2)["loss"].weights
 
 
 def test_before_the_inspection_nothing_is_said_of_activations():

@@ -47,6 +47,7 @@ def layer_bytes_per_token(
     attention: str,
     adapter_rank: int = 0,
     masked: bool = False,
+    float32_adapter: bool = False,
 ) -> float:
     """What one decoder layer saves for one token. Units: bytes.
 
@@ -63,6 +64,9 @@ def layer_bytes_per_token(
         a, element_bytes=element_bytes, max_length=max_length, attention=attention, masked=masked
     )
     adapted = len(a.linears()) * adapter_rank * element_bytes
+    if float32_adapter:
+        # PEFT casts the input of each adapted matrix to the adapter's type, and saves the cast one.
+        adapted += _FLOAT32_BYTES * sum(module.inputs for module in a.linears() if not module.routed)
     return norms + query_key + mlp + attention_bytes + adapted
 
 
@@ -124,6 +128,7 @@ def activation_bytes(
     checkpointing: bool,
     adapter_rank: int,
     masked: bool,
+    float32_adapter: bool,
 ) -> ActivationBytes:
     """Activations of one micro-batch of `tokens` tokens."""
     per_layer = layer_bytes_per_token(
@@ -133,6 +138,7 @@ def activation_bytes(
         attention=attention,
         adapter_rank=adapter_rank,
         masked=masked,
+        float32_adapter=float32_adapter,
     )
     frozen = adapter_rank > 0
     # The final norm, and the positions that the output layer reads to compute its own gradient: a frozen one, none.

@@ -103,7 +103,7 @@ def memory_by_moment(
 ) -> Mapping[str, MemoryBreakdown]:
     """What a rank holds at `loss`, `backward`, `reduce` and `step`: the peaks of an optimizer step, in their order."""
     d = ZeroDivision(work=work, zero_stage=zero_stage, world_size=world_size, accumulates=accumulates)
-    activations, logits = _transient_bytes(work, micro_batch=micro_batch, checkpointing=checkpointing)
+    activations, logits = _transient_bytes(d, micro_batch=micro_batch, checkpointing=checkpointing)
     reserve = reserve_bytes(gpu=work.gpu, available=available)
     return {
         "loss": _moment(
@@ -166,8 +166,9 @@ def _moment(
     )
 
 
-def _transient_bytes(work: Workload, *, micro_batch: int, checkpointing: bool) -> tuple[ActivationBytes, LogitsBytes]:
+def _transient_bytes(d: ZeroDivision, *, micro_batch: int, checkpointing: bool) -> tuple[ActivationBytes, LogitsBytes]:
     """(activations, logits) of one micro-batch."""
+    work = d.work
     a = work.architecture
     if a is None:
         return ActivationBytes(kept=0, tail=0, recomputed=0), LogitsBytes(loss=0, backward=0)
@@ -181,6 +182,7 @@ def _transient_bytes(work: Workload, *, micro_batch: int, checkpointing: bool) -
         checkpointing=checkpointing,
         adapter_rank=work.adapter_rank,
         masked=is_masked(a, rows=rows, packing=work.packing, max_length=work.max_length),
+        float32_adapter=d.has_float32_adapter,
     )
     logits = logits_bytes(
         a, tokens=rows * work.max_length, element_bytes=work.element_bytes, live_reference=work.live_reference

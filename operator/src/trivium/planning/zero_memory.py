@@ -54,6 +54,11 @@ class ZeroDivision:
         return min(self.gradient, self.partition + straddling)
 
     @property
+    def has_float32_adapter(self) -> bool:
+        """PEFT makes adapters float32; DeepSpeed casts them back to bfloat16 but at ZeRO-3 (measured)."""
+        return self.zero_stage == 3 and self.work.adapter_rank > 0 and self.work.element_bytes == 2
+
+    @property
     def offloaded(self) -> bool:
         return self.work.offload != "none"
 
@@ -87,7 +92,7 @@ def _stored_weight_bytes(work: Workload) -> int:
 def weight_bytes(d: ZeroDivision) -> int:
     if d.work.offload == "parameters":
         return 0
-    stored = _stored_weight_bytes(d.work)
+    stored = _stored_weight_bytes(d.work) + (2 * d.work.trainable if d.has_float32_adapter else 0)
     return _share(stored, d.world_size) if d.zero_stage == 3 else stored
 
 
@@ -193,7 +198,7 @@ def _gathered_bytes(d: ZeroDivision) -> int:
     parameters = d.work.parameters
     largest = parameters.largest_layer + parameters.embedding
     gathered = min(parameters.total, max(d.work.max_live_parameters, largest))
-    return d.work.element_bytes * gathered * (2 if d.work.reference_copy else 1)
+    return d.work.element_bytes * gathered
 
 
 def loss_buckets(d: ZeroDivision) -> int:
