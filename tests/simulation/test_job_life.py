@@ -341,8 +341,10 @@ async def test_a_trainer_that_reports_the_same_step_for_too_long_hangs(world):
     for _ in range(11):
         await world.advance(10)
         await world.report(train, activity="step", step=7, tokens=70)
-    assert world.status(key).attempts[-1].outcome is None
     await world.advance(11)
+    assert world.status(key).attempts[-1].outcome is None, "no report has shown it yet"
+    await world.report(train, activity="step", step=7, tokens=70)
+    await world.settle()
     assert world.status(key).attempts[-1].failure.reason == "NoProgress"
 
 

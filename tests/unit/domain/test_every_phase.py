@@ -148,25 +148,41 @@ def test_a_job_that_is_over_is_nothing_else(case, was):
     assert true == {"Accepted", "Planned", "UpstreamReady", "Failed"}
 
 
-# The clock and silence. Times are seconds after T0; hangTimeoutSeconds is 600, so a step may take 1200 in silence.
+# The clock and silence. Times are seconds after T0; hangTimeoutSeconds is 600, so silence may last 6000.
 
 
 @pytest.mark.parametrize(
     ("heard", "listening", "now", "want"),
     [
-        (0, 0, 1199, Keep),
-        (0, 0, 1200, End),
-        (0, 1000, 2199, Keep),  # the operator was away, or its clock jumped, until 1000
-        (0, 1000, 2200, End),
-        (3600, 0, 100, Keep),  # heard at 3600 by the old clock; it went back to nearly the beginning
-        (3600, 100, 1299, Keep),
-        (3600, 100, 1300, End),  # and counts from when it went back, not from an hour later
+        (0, 0, 5999, Keep),  # reports that are lost show no standstill
+        (0, 0, 6000, End),
+        (0, 1000, 6999, Keep),  # the operator was away, or its clock jumped, until 1000
+        (0, 1000, 7000, End),
+        (36_000, 0, 100, Keep),  # heard at 36,000 by the old clock; it went back to nearly the beginning
+        (36_000, 100, 6099, Keep),
+        (36_000, 100, 6100, End),  # and counts from when it went back, not from ten hours later
     ],
 )
 def test_a_jump_of_the_clock_is_no_hang(case, t0, heard, listening, now, want):
     case.planned().attempt(running_at=t0, ray_job_uid="uid-a-train-1").ray_job()
     case.reported(activity="step", step=3, received=heard)
     case.observed(listening_since=t0 + timedelta(seconds=listening))
+    assert isinstance(case.at(now).decide().verdict, want)
+
+
+@pytest.mark.parametrize(
+    ("activity", "received", "now", "want"),
+    [
+        ("step", 1199, 1300, Keep),
+        ("step", 1200, 1200, End),  # twice the trainer's own watchdog
+        ("step", 1199, 6000, Keep),  # nothing came since, so nothing shows that it stands still
+        ("save", 11_999, 11_999, Keep),
+        ("save", 12_000, 12_000, End),
+    ],
+)
+def test_only_a_report_that_comes_too_late_for_its_step_shows_a_standstill(case, t0, activity, received, now, want):
+    case.planned().attempt(running_at=t0, ray_job_uid="uid-a-train-1").ray_job()
+    case.reported(activity=activity, step=3, received=received, advanced=0)
     assert isinstance(case.at(now).decide().verdict, want)
 
 

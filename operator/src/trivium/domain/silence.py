@@ -47,8 +47,10 @@ def silence_due_at(situation: Situation) -> datetime | None:
         return _quiet_at(situation, attempt.running_at or held_since(attempt) or attempt.started_at)
     slow = 1 if snapshot.report.activity == "step" else SLOW_ACTIVITY_FACTOR
     allowed = situation.job.spec.recovery.hang_timeout_seconds * slow * WATCHDOG_FACTOR
-    moved_at = situation.after(_heard(situation, snapshot.advanced_at), seconds=allowed)
-    return min(_quiet_at(situation, snapshot.received_at), moved_at)
+    moves_by = situation.after(_heard(situation, snapshot.advanced_at), seconds=allowed)
+    # Only a report that came after its time can show a standstill; reports that are lost show nothing.
+    stands = _heard(situation, snapshot.received_at) >= moves_by
+    return moves_by if stands else _quiet_at(situation, snapshot.received_at)
 
 
 def _quiet_at(situation: Situation, heard_at: datetime) -> datetime:
