@@ -5,5 +5,5 @@ from trivium.domain.verdict import Leave, Verdict
 
 
 def judge_deletion(situation: Situation) -> Verdict | None:
-    """First in the chain."""
+    """Leave alone what is being deleted: no child is made for it any more."""
     return Leave() if situation.job.metadata.deletion_timestamp is not None else None

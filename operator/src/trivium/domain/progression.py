@@ -41,7 +41,7 @@ def judge_suspended(situation: Situation) -> Verdict | None:
 
 
 def judge_begin(situation: Situation) -> Verdict | None:
-    """Last in the chain: nothing stands against the next attempt."""
+    """Begin the next attempt: nothing stands against it any more."""
     stage, last = situation.stage, situation.last_attempt
     if stage is None or stage.plan is None:
         return None

@@ -2,7 +2,7 @@
 
     checkpoints kept       20        40        60
     optimizer steps   ──────●─────────●─────────●───────✗ 73
-    data left out                      [··········24 to 73]       skipSteps 50; never what a checkpoint has trained
+    data left out                      [······41 to 73]      skipSteps 50 would begin at 24, which 40 has trained
     goes on from                      40, the one before the last
 
 Data steps count global batches of the data order from 1, as the trainer does (trivium_trainer.config.SkipWindow).

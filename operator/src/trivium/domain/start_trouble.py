@@ -14,7 +14,7 @@ TROUBLE_GRACE_SECONDS = 120.0
 
 
 def judge_start_trouble(situation: Situation) -> Verdict | None:
-    """Fail fast, with the pods' own words."""
+    """Whether the pods of a start say that it cannot succeed: it fails fast, with their own words."""
     since = _starting_since(situation)
     if since is None:
         return None
