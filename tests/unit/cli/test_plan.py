@@ -199,6 +199,16 @@ def test_a_hint_gives_a_lower_bound_and_nothing_more(job) -> None:
     assert "does not fit" in output
 
 
+def test_machines_that_cannot_be_judged_are_not_said_to_do(job) -> None:
+    hinted = {"model": {"from": {"hub": {"repo": "a/b"}}, "parameters": "8B"}}
+    code, output = call(job(**hinted), "--gpus", "8xh100,8x80Gi@500")
+    assert code == 0
+    rows = [line for line in output.splitlines() if line.startswith("8 × ")]
+    assert len(rows) == 2
+    assert all("not known" in row and "yes" not in row for row in rows)
+    assert output.count("Only the number of parameters is known") == 1
+
+
 def test_a_model_that_nobody_knows_is_said_with_the_way_out(job) -> None:
     code, output = call(job(), H100)
     assert code == 0

@@ -49,9 +49,14 @@ def print_comparison(job: Job, studies: Sequence[tuple[MachineChoice, Study]], *
         if isinstance(study.result, Refusal):
             refused.append((machine.label, study.result))
             table.add_row(machine.label, Text("no", style="red"))
+        elif study.result.memory_per_gpu is None:
+            table.add_row(machine.label, Text("not known", style="yellow"))
         else:
             table.add_row(machine.label, Text("yes", style="green"), *_compared(study.result))
     console.print(table)
+    plans = [study.result for _, study in studies if isinstance(study.result, Plan)]
+    for reason in dict.fromkeys(_what_is_missing(plan) for plan in plans if plan.memory_per_gpu is None):
+        console.print(reason)
     for label, refusal in refused:
         console.print(Text.assemble((f"{label}: ", "bold"), refusal.message))
     for remark in dict.fromkeys(remark for machine, _ in studies for remark in machine.remarks):
@@ -79,12 +84,15 @@ def _print_plan(job: Job, plan: Plan, *, console: Console) -> None:
     console.print(Padding(facts, (0, 0, 0, 2)))
     if plan.memory_per_gpu is not None:
         print_memory(plan.memory_per_gpu, gpu=plan.gpus > 0, console=console)
-    elif plan.parameters:
-        known = "Only the number of parameters is known. With the model's config.json there is more: --model PATH."
-        console.print(Padding(known, (0, 0, 0, 2)))
     else:
-        unknown = "Nothing is known of the model here. Give its config.json (--model PATH), or set model.parameters."
-        console.print(Padding(unknown, (0, 0, 0, 2)))
+        console.print(Padding(_what_is_missing(plan), (0, 0, 0, 2)))
+
+
+def _what_is_missing(plan: Plan) -> str:
+    """Why a plan cannot be judged yet."""
+    if plan.parameters:
+        return "Only the number of parameters is known. With the model's config.json there is more: --model PATH."
+    return "Nothing is known of the model here. Give its config.json (--model PATH), or set model.parameters."
 
 
 def _print_alternatives(result: Plan | Refusal, alternatives: Sequence[Alternative], *, console: Console) -> None:
