@@ -1,6 +1,7 @@
 """Events from the difference between two statuses, published after the write that made the difference has succeeded."""
 
 from trivium.api.conditions import ConditionType
+from trivium.api.plan_status import Plan
 from trivium.api.status import Attempt, JobStatus
 from trivium.ports import Cluster, Event, ObjectKey
 
@@ -51,17 +52,24 @@ def _condition_refusals(old: JobStatus, new: JobStatus) -> _Told:
 
 
 def _planned(old: JobStatus, new: JobStatus) -> _Told:
-    before = {stage.name: stage.plan for stage in old.stages}
+    before = {stage.name: _intention(stage.plan) for stage in old.stages}
     return [
-        (
-            "Normal",
-            "Planned",
-            f"Stage {stage.name}: {stage.plan.workers} workers, {stage.plan.gpus} GPUs, {stage.plan.total_steps} steps",
-        )
+        ("Normal", "Planned", _say_plan(stage.name, stage.plan))
         for stage in new.stages
         if stage.name != "prepare" and stage.plan is not None and not stage.plan.provisional
-        if stage.plan != before.get(stage.name)
+        if _intention(stage.plan) != before.get(stage.name)
     ]
+
+
+def _intention(plan: Plan | None) -> Plan | None:
+    """A plan without what came of it: that is no new plan."""
+    return None if plan is None else plan.model_copy(update={"outcome": None})
+
+
+def _say_plan(stage: str, plan: Plan) -> str:
+    workers = f"{plan.workers} worker" + "s" * (plan.workers != 1)
+    gpus = f", {plan.gpus} GPU" + "s" * (plan.gpus != 1) if plan.gpus else ""
+    return f"Stage {stage}: {workers}{gpus}, {plan.total_steps} steps"
 
 
 def _ends(old: JobStatus, new: JobStatus) -> _Told:

@@ -86,3 +86,22 @@ def test_the_event_of_a_failure_says_what_to_do():
     (event,) = events_between(KEY, uid="u", old=old, new=new)
     assert event.message == "Attempt 1: Stuck. It hangs. Look."
     assert event.regarding == KEY
+
+
+def planned(**plan):
+    return status(stages=[{"name": "train", "plan": {"totalSteps": 9, **plan}}])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        (status(), planned(workers=1), ["Stage train: 1 worker, 9 steps"]),
+        (status(), planned(workers=2, gpus=16), ["Stage train: 2 workers, 16 GPUs, 9 steps"]),
+        (planned(workers=1), planned(workers=2), ["Stage train: 2 workers, 9 steps"]),
+        (planned(workers=1), planned(workers=1), []),
+        (planned(workers=1), planned(workers=1, outcome={"seconds": 4}), []),  # what came of a plan is no new plan
+        (status(), planned(workers=1, provisional=True), []),
+    ],
+)
+def test_a_plan_is_told_when_it_is_made_and_when_it_changes(old, new, want):
+    assert [event.message for event in events_between(KEY, uid="u", old=old, new=new)] == want
