@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MUTATED = ("trivium/domain", "trivium/planning")
 TESTS = ("tests/unit/domain", "tests/unit/planning", "tests/simulation")
+BESIDE = ("benchmarks", "crds", "docs", "examples")
+"""What these tests read."""
 GOAL = 0.9
 _KILLED = {"killed", "timeout", "suspicious", "segfault", "caught by type check"}
 
@@ -44,7 +46,7 @@ def lay_out(workspace: Path) -> None:
     """Copy what the tests of the pure core need; files that did not change keep their times, so mutmut skips them."""
     for package in ("operator/src/trivium", "trainer_image/src/trivium_trainer"):
         _sync(ROOT / package, workspace / "src" / Path(package).name)
-    for folder in (*TESTS, "examples", "crds"):
+    for folder in (*TESTS, *BESIDE):
         _sync(ROOT / folder, workspace / folder)
     (workspace / "setup.cfg").write_text(_mutmut_settings())
     (workspace / "pytest.ini").write_text(_pytest_settings())
@@ -65,7 +67,7 @@ def _mutmut_settings() -> str:
     sections = {
         "source_paths": ["src"],
         "only_mutate": [f"src/{folder}/*" for folder in MUTATED],
-        "also_copy": ["examples", "crds", "pytest.ini"],
+        "also_copy": [*BESIDE, "pytest.ini"],
         "pytest_add_cli_args": ["-m", "not slow", "-p", "no:xdist"],
         "pytest_add_cli_args_test_selection": list(TESTS),
     }
