@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from simulator.manifests import INSPECTION
 from trivium.api.conditions import ConditionType
 from trivium.api.status import JobStatus
 from trivium.controller import Controller, Reporter, ReportError
@@ -19,28 +20,6 @@ from trivium.ports import ConflictError, NotFoundError, ObjectKey
 from trivium.reconcile import Settings
 from trivium.store import JOB_KINDS, Store, controller_uid, key_of, uid_of
 
-ARCHITECTURE = {
-    "model_type": "llama",
-    "hidden_size": 192,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 6,
-    "num_key_value_heads": 6,
-    "intermediate_size": 512,
-    "vocab_size": 4096,
-    "tie_word_embeddings": True,
-}
-INSPECTION = {
-    "architecture": ARCHITECTURE,
-    "parameters": 2_557_632,
-    "vocabulary": 4096,
-    "packing": False,
-    "maxLength": 256,
-    "trainSequences": 640,
-    "trainExamples": 640,
-    "trainTokens": 64_000,
-    "preparedKey": "k",
-    "tokenizerDigest": "t",
-}
 PROFILE = {
     "apiVersion": "trivium.dev/v1alpha1",
     "kind": "ComputeProfile",

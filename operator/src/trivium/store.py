@@ -198,8 +198,7 @@ class Store:
         self._objects[key] = new
         self._kinds[key.kind].add(key)
         self._index(key, new)
-        fulfilled = key in self._expected and _is_at_least(new, self._expected[key])
-        if fulfilled:
+        if key in self._expected and _is_at_least(new, self._expected[key]):
             del self._expected[key]
         return self._touched_by(key, old, new)
 

@@ -108,7 +108,7 @@ class KubeRay:
                 async with asyncio.timeout(look_again):
                     await changed.wait()
             except TimeoutError:
-                continue
+                continue  # time to look again, as its requeue does
         self._tear_down(self._runs.pop(uid, None))
         del self._changed[uid]
 

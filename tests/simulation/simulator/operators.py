@@ -65,7 +65,7 @@ class OperatorProcess:
         if until is None:
             await event.wait()
         else:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError):  # as Clock.wait says: returns at the latest then
                 async with asyncio.timeout(max(0.0, (until - self.now()).total_seconds())):
                     await event.wait()
         await self._resume()

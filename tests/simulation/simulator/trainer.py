@@ -237,7 +237,7 @@ class Driver:
     async def _pause(self, seconds: float) -> None:
         """Time passes, unless a rank is struck or a stop is asked for."""
         if not self._news.is_set():
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError):  # nothing happened: the pause is over
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
         if not self._news.is_set():

@@ -14,16 +14,7 @@ from trivium.cli.plan_memory import bar
 from trivium.local.state_folder import StateFolder, StateLock
 
 ROOT = Path(__file__).parents[3]
-LLAMA_8B = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "intermediate_size": 14336,
-    "vocab_size": 128256,
-    "tie_word_embeddings": False,
-}
+LLAMA_8B = (ROOT / "tests" / "unit" / "planning" / "configs" / "llama-3-8b.json").read_text()
 H100 = ROOT / "examples" / "compute-profiles" / "h100.yaml"
 EXAMPLES = ROOT / "examples" / "three-stages"
 
@@ -47,7 +38,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "llama-8b"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(LLAMA_8B))
+    (folder / "config.json").write_text(LLAMA_8B)
     return folder
 
 
@@ -182,7 +173,7 @@ def test_a_config_in_the_hubs_cache_is_found(job, tmp_path: Path) -> None:
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / "main").write_text("abc")
     (folder / "snapshots" / "abc").mkdir(parents=True)
-    (folder / "snapshots" / "abc" / "config.json").write_text(json.dumps(LLAMA_8B))
+    (folder / "snapshots" / "abc" / "config.json").write_text(LLAMA_8B)
     _, output = call(job(), H100)
     assert "8,030,261,248 parameters" in output
 

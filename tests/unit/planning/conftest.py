@@ -1,22 +1,15 @@
 """Small jobs, profiles and inspections; each test changes the one thing it is about."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 
 from trivium.api import parse_job, parse_profile
 from trivium.api.inspection import Inspection
 
-LLAMA_8B = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "intermediate_size": 14336,
-    "vocab_size": 128256,
-    "tie_word_embeddings": False,
-}
+LLAMA_8B = json.loads((Path(__file__).parent / "configs" / "llama-3-8b.json").read_text())
 TINY = {
     "model_type": "llama",
     "hidden_size": 192,

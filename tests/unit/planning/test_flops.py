@@ -1,21 +1,15 @@
 """FLOPs per token: against the textbook formula, and in the proportions that make sense."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from trivium.planning.architecture import read_architecture
 from trivium.planning.flops import flops_per_token
 from trivium.planning.parameters import count_parameters
 
-LLAMA_8B = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "intermediate_size": 14336,
-    "vocab_size": 128256,
-    "tie_word_embeddings": False,
-}
+LLAMA_8B = json.loads((Path(__file__).parent / "configs" / "llama-3-8b.json").read_text())
 MIXTRAL = {**LLAMA_8B, "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 32000}
 
 

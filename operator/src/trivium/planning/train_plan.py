@@ -135,9 +135,8 @@ def _resolved(given: PlanInput, *, machines: Machines, precision: Precision) -> 
     job, inspection = given.job, given.inspection
     batch = job.spec.optimization.global_batch_size
     per_step = None
-    if inspection is not None and not isinstance(
-        job, PretrainJob
-    ):  # a document fills many rows, and counts for nothing
+    # Of pre-training none: a document fills many rows, and its number says nothing.
+    if inspection is not None and not isinstance(job, PretrainJob):
         per_step = batch * inspection.train_examples / max(1, inspection.train_sequences)
     return base_plan(job, profile=given.profile).model_copy(
         update={

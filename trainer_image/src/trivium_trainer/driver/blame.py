@@ -12,7 +12,7 @@ What can be told of a lost node, and what cannot (Ray 2.60):
 
 from collections.abc import Mapping, Sequence
 
-from trivium_trainer.driver.classify import classify, ends_attempt, worker_died
+from trivium_trainer.driver.classify import classify, ends_attempt, name_ranks, worker_died
 from trivium_trainer.failure import Failure, FailureClass, TrainingError
 
 
@@ -48,7 +48,7 @@ def preemption(ranks: Sequence[int]) -> Failure:
     return TrainingError(
         FailureClass.PREEMPTED,
         "NodeReclaimed",
-        f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}: the node was drained and reclaimed.",
+        f"{name_ranks(ranks)}: the node was drained and reclaimed.",
         remedy="Training goes on from the newest checkpoint; this costs no restart of recovery.maxRestarts.",
     ).to_failure(rank=ranks[0])
 

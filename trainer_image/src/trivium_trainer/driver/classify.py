@@ -7,6 +7,7 @@ merely suffered (a peer gone, a node lost) is worth another start.
 import errno
 import re
 import traceback
+from collections.abc import Sequence
 
 from trivium_trainer.failure import EXIT_CODES, Failure, FailureClass, TrainingError
 
@@ -49,13 +50,13 @@ def worker_died(ranks: list[int], detail: str) -> Failure:
         return TrainingError(
             FailureClass.OUT_OF_MEMORY,
             "NodeOutOfMemory",
-            f"{_ranks(ranks)}: killed because the node ran out of memory.",
+            f"{name_ranks(ranks)}: killed because the node ran out of memory.",
             remedy="Lower optimization.microBatchSize, or use a profile whose workers have more memory.",
         ).to_failure(rank=ranks[0])
     return TrainingError(
         FailureClass.INFRASTRUCTURE,
         "WorkerDied",
-        f"{_ranks(ranks)}: the process ended without a word: killed by the kernel, or gone with its node.",
+        f"{name_ranks(ranks)}: the process ended without a word: killed by the kernel, or gone with its node.",
         remedy="Training goes on from the newest checkpoint; if it recurs, look at the pod's events for OOMKilled.",
     ).to_failure(rank=ranks[0])
 
@@ -151,5 +152,6 @@ def _short(filename: str) -> str:
     return "/".join(filename.rsplit("/", 2)[-2:])
 
 
-def _ranks(ranks: list[int]) -> str:
+def name_ranks(ranks: Sequence[int]) -> str:
+    """`rank 3`, `ranks 0, 2`."""
     return f"rank {ranks[0]}" if len(ranks) == 1 else "ranks " + ", ".join(map(str, ranks))
