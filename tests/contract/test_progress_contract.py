@@ -91,6 +91,7 @@ reports = of(
     tokens_per_second=st.none() | st.floats(),
     restarts=st.integers(0, 1000),
     preemptions=st.integers(0, 1000),
+    earlier_restarts=st.integers(0, 1000),
     checkpoints=st.lists(st.integers(0, 1 << 40), max_size=trainer_progress.MAX_CHECKPOINTS),
     seconds=st.dictionaries(st.sampled_from(trainer_progress.SecondsKind.__args__), st.floats(0, 1e12)),
     first_step_seconds=st.none() | st.floats(0, 1e9),
@@ -147,7 +148,9 @@ def test_the_prefix_and_every_class_of_the_trainer_are_the_operators_too():
 def test_the_trainer_understands_the_answer(suspended):
     attempt = Attempt(number=3, stage="train", ray_job="r", started_at="2026-01-01T00:00:00Z")
     status = JobStatus(suspend_requested_at="2026-01-01T00:00:00Z" if suspended else None)
-    answer = trainer_progress.ReportAnswer.model_validate(answer_report(parse_job(JOB), status, attempt))
+    said = trainer_progress.ProgressReport(job_uid="uid-a", stage="train", sequence=0)
+    heard = report.ProgressReport.model_validate_json(said.model_dump_json(by_alias=True, exclude_none=True))
+    answer = trainer_progress.ReportAnswer.model_validate(answer_report(parse_job(JOB), status, attempt, heard))
     assert (answer.attempt, answer.remaining_restarts) == (3, 5)
     assert answer.command == (STOP_COMMAND if suspended else None)
 
@@ -187,6 +190,7 @@ def test_both_sides_know_the_same_kinds_of_time_and_as_many_checkpoints():
 def test_times_checkpoints_and_preemptions_arrive_as_they_were_said(said):
     heard = report.ProgressReport.model_validate_json(said.model_dump_json(by_alias=True, exclude_none=True))
     assert (heard.preemptions, list(heard.checkpoints)) == (said.preemptions, said.checkpoints)
+    assert heard.earlier_restarts == said.earlier_restarts
     assert (heard.memory_bytes, heard.first_step_seconds) == (said.memory_bytes, said.first_step_seconds)
     assert heard.seconds == {kind: seconds for kind, seconds in said.seconds.items() if seconds <= 3.2e9}
 

@@ -177,7 +177,7 @@ class Controller:
             self._queue.add_at(key, min(due, now + interval) if due is not None else now)
         if report.end is not None:
             status, attempt = await self._recorded(key, attempt, snapshot)
-        return answer_report(job, status, attempt)
+        return answer_report(job, status, attempt, report)
 
     def _parse(self, raw: Mapping[str, Any], reporter: Reporter) -> ProgressReport:
         try:

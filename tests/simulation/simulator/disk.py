@@ -16,8 +16,8 @@ class RunDirectory:
     """Of the output; None while the stage is not complete."""
     furthest: int = 0
     """The last step that was ever trained."""
-    restarts_paid: int = 0
-    """Times that training began again after a failure that costs the budget."""
+    restarts_inside: int = 0
+    """Times that training began again inside an attempt after a failure that costs the budget: the ledger's count."""
     train_seconds: float = 0.0
     """Spent in steps, repeated ones included."""
 

@@ -15,6 +15,7 @@ from trivium.store import key_of, uid_of
 
 Apply = Callable[[World, int, float], bool]
 ATTEMPT_PHASES = frozenset({"Preparing", "Starting", "Running", "Suspending", "Queued"})
+POD_PHASES = ATTEMPT_PHASES - {"Queued"}
 TRAINER_PHASES = frozenset({"Preparing", "Running", "Suspending"})
 ALL_PHASES: frozenset[str] = frozenset()
 
@@ -239,7 +240,7 @@ def _submitter_lost(world: World, job: int, amount: float) -> bool:
     return run is not None
 
 
-@fault("somebody deletes the RayCluster", only_in=ATTEMPT_PHASES)
+@fault("somebody deletes the RayCluster", only_in=POD_PHASES)
 def _delete_ray_cluster(world: World, job: int, amount: float) -> bool:
     run = _run_of(world, job)
     clusters = [m for m in world.server.all("RayCluster") if run is not None and m["metadata"]["name"] == run.cluster]
@@ -298,17 +299,13 @@ def _end_pod(role: str, *, exit_code: int, reason: str = "Error", disruption: st
     return apply
 
 
-fault("a worker is killed for its memory", only_in=ATTEMPT_PHASES)(
-    _end_pod("worker", exit_code=137, reason="OOMKilled")
-)
-fault("a worker crashes", only_in=ATTEMPT_PHASES)(_end_pod("worker", exit_code=139))
-fault("a worker is preempted", only_in=ATTEMPT_PHASES)(
+fault("a worker is killed for its memory", only_in=POD_PHASES)(_end_pod("worker", exit_code=137, reason="OOMKilled"))
+fault("a worker crashes", only_in=POD_PHASES)(_end_pod("worker", exit_code=139))
+fault("a worker is preempted", only_in=POD_PHASES)(
     _end_pod("worker", exit_code=143, disruption="PreemptionByScheduler")
 )
-fault("the head is evicted", only_in=ATTEMPT_PHASES)(
-    _end_pod("head", exit_code=143, disruption="EvictionByEvictionAPI")
-)
-fault("the head crashes", only_in=ATTEMPT_PHASES)(_end_pod("head", exit_code=1))
+fault("the head is evicted", only_in=POD_PHASES)(_end_pod("head", exit_code=143, disruption="EvictionByEvictionAPI"))
+fault("the head crashes", only_in=POD_PHASES)(_end_pod("head", exit_code=1))
 
 
 def _lose_node(world: World, job: int, amount: float, *, with_evidence: bool) -> bool:
@@ -321,7 +318,7 @@ def _lose_node(world: World, job: int, amount: float, *, with_evidence: bool) ->
 # Kueue
 
 
-@fault("Kueue evicts", amount=40, only_in=ATTEMPT_PHASES)
+@fault("Kueue evicts", amount=40, only_in=POD_PHASES)
 def _evict(world: World, job: int, amount: float) -> bool:
     ray_job = world.ray_job_of(job)
     return ray_job is not None and world.kueue.evict(key_of(ray_job), seconds=amount)

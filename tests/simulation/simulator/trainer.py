@@ -81,6 +81,7 @@ class Driver:
         self.activity, self.step, self.restarts, self.preemptions = "start", 0, 0, 0
         self._goal, self._moving_since = 0, None
         self._budget: int | None = None
+        self._earlier_restarts = self.directory.restarts_inside
         self._sequence = 0
         self._trouble: Trouble | None = None
         self._stop_asked = False
@@ -183,6 +184,7 @@ class Driver:
             raise trouble
         if counted:
             self._budget = (self._budget or 0) - 1
+            self.directory.restarts_inside += 1
             self._world.checks.on_restart_inside(self)
         self.activity = "start"
         try:
@@ -301,6 +303,7 @@ class Driver:
             "tokensPerSecond": 1000 / self._pace.step,
             "restarts": self.restarts,
             "preemptions": self.preemptions,
+            "earlierRestarts": self._earlier_restarts,
             "checkpoints": sorted(self.directory.checkpoints),
             **fields,
         }

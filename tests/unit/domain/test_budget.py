@@ -69,6 +69,11 @@ def test_health_is_never_negative_whatever_the_clock_does(running, now, steps):
     assert healthy_seconds(RestartBudget(), one, until=t0 + timedelta(seconds=now)) >= 0
 
 
+def left(case):
+    """What the reporting driver is answered: restarts that it may make, counted from its beginning."""
+    return remaining_at_start(case.job, case.status, case.status.attempts[-1], case.raw["report"].report)
+
+
 @pytest.mark.parametrize(
     ("reports", "spent", "restarts", "remaining"),
     [
@@ -88,14 +93,14 @@ def test_restarts_inside_an_attempt_share_the_budget_and_preemptions_are_free(
         case.reported(step=number, received=10 * number, sequence=number, **said)
         case.status = case.at(10 * number).decide().status
     assert (case.status.restart_budget.spent, case.status.restarts) == (spent, restarts)
-    assert remaining_at_start(case.job, case.status, case.status.attempts[-1]) == remaining
+    assert left(case) == remaining
 
 
 def test_what_earlier_attempts_spent_is_not_left(case):
-    case.planned().failed().attempt(number=2).record(restart_budget={"spent": 4})
-    assert remaining_at_start(case.job, case.status, case.status.attempts[-1]) == 1
+    case.planned().failed().attempt(number=2).record(restart_budget={"spent": 4}).reported()
+    assert left(case) == 1
     case.record(restart_budget={"spent": 9})
-    assert remaining_at_start(case.job, case.status, case.status.attempts[-1]) == 0
+    assert left(case) == 0
 
 
 def test_the_preemption_that_ends_an_attempt_is_not_taken_for_one_inside_it(case):
@@ -107,5 +112,42 @@ def test_the_preemption_that_ends_an_attempt_is_not_taken_for_one_inside_it(case
     assert (last.restarts, last.preemptions, case.status.restart_budget.spent) == (1, 0, 1)
 
 
-def test_the_budget_survives_a_status_without_attempts(case):
-    assert remaining_at_start(case.job, JobStatus(), attempt(case.time)) == 5
+def test_an_answer_needs_no_stages_in_status(case):
+    report = case.reported().raw["report"].report
+    assert remaining_at_start(case.job, JobStatus(), attempt(case.time), report) == 5
+
+
+@pytest.mark.parametrize(
+    ("heard", "own", "said", "spent", "remaining"),
+    [
+        (0, 0, {"earlier_restarts": 3}, 5, 0),  # nothing was heard of the attempt before
+        (1, 0, {"earlier_restarts": 3}, 4, 1),  # of one of its three restarts
+        (3, 0, {"earlier_restarts": 3}, 2, 3),  # of all
+        (3, 0, {"earlier_restarts": 0}, 2, 3),  # the ledger was lost: what was heard holds
+        (3, 0, {"earlier_restarts": 0, "restarts": 1}, 3, 3),
+        (2, 2, {"earlier_restarts": 2}, 2, 3),  # a second driver of the same attempt has restarted nothing yet
+        (2, 2, {"earlier_restarts": 2, "restarts": 1}, 3, 3),
+    ],
+)
+def test_restarts_that_nobody_heard_of_are_charged_when_the_ledger_tells_of_them(
+    case, heard, own, said, spent, remaining
+):
+    """Of five restarts two are spent when the report comes."""
+    case.planned().failed().attempt(number=2, restarts=own, running_at=case.time).ray_job(name="a-train-2")
+    case.record(
+        restart_budget={"spent": 2},
+        stages=[stage.model_copy(update={"restarts": heard}) for stage in case.status.stages],
+    )
+    case.reported(step=1, **said)
+    assert left(case) == remaining, "answered before it is recorded"
+    case.status = case.decide().status
+    assert case.status.restart_budget.spent == spent
+    assert left(case) == remaining, "and after"
+    again = case.decide().status
+    assert again.restart_budget.spent == spent
+
+
+def test_restarts_told_of_late_do_not_wait_for_the_next_progress_write(case):
+    case.planned().failed().attempt(number=2, running_at=case.time).ray_job(name="a-train-2")
+    case.record(progress={"updated_at": case.time, "step": 1}).reported(step=1, earlier_restarts=2)
+    assert case.decide().status.restart_budget.spent == 2

@@ -108,6 +108,7 @@ def test_a_death_without_budget_ends_the_attempt_and_with_budget_costs_one(attem
     with pytest.raises(AttemptEndedError) as ended:
         policy.after_controller_state_update(RunningState(), RestartingState(_1=DEAD))
     assert "No restart is left after 1" in ended.value.failure.message
+    assert begin_attempt(attempt.stage, "two").earlier_restarts() == 1
 
 
 def test_a_failure_that_a_rank_has_named_ends_the_attempt_whatever_ray_saw(attempt):

@@ -23,7 +23,7 @@ def test_a_start_number_is_never_used_twice(stage):
         attempt = begin_attempt(stage, name)
         for _ in range(3):
             seen.append(attempt.start_number())
-            attempt.append_restart(failure(), now=0.0)
+            attempt.append_restart(failure(), now=0.0, ended=False)
     assert len(set(seen)) == 6
 
 
@@ -42,14 +42,14 @@ def test_the_rank_that_names_a_failure_first_is_believed(stage):
 
 
 def test_the_first_budget_counts_and_restarts_of_this_attempt_alone_use_it_up(stage):
-    begin_attempt(stage, "one").append_restart(failure(), now=0.0)
+    begin_attempt(stage, "one").append_restart(failure(), now=0.0, ended=False)
     attempt = begin_attempt(stage, "two")
     assert attempt.remaining_budget() == 0  # no answer yet
     attempt.keep_budget(2)
     attempt.keep_budget(9)
     left = [attempt.remaining_budget()]
     for _ in range(3):
-        attempt.append_restart(failure(), now=0.0)
+        attempt.append_restart(failure(), now=0.0, ended=False)
         left.append(attempt.remaining_budget())
     assert left == [2, 1, 0, 0]
 
@@ -57,7 +57,7 @@ def test_the_first_budget_counts_and_restarts_of_this_attempt_alone_use_it_up(st
 def test_a_reclaimed_node_costs_no_restart_of_the_budget(stage):
     attempt = begin_attempt(stage, "one")
     attempt.keep_budget(1)
-    attempt.append_restart(failure(FailureClass.PREEMPTED), now=0.0)
+    attempt.append_restart(failure(FailureClass.PREEMPTED), now=0.0, ended=False)
     assert (attempt.restarts(), attempt.remaining_budget()) == (1, 1)
 
 
@@ -90,3 +90,13 @@ def test_nothing_is_left_beside_a_file_that_was_written_whole(tmp_path):
     write_json(path, {"n": 3})
     assert read_json(path) == {"n": 3}
     assert [entry.name for entry in path.parent.iterdir()] == ["value.json"]
+
+
+def test_what_happened_inside_earlier_attempts_is_known_without_preemptions_and_without_what_ended_them(stage):
+    one = begin_attempt(stage, "one")
+    for ended in (False, False, True):
+        one.append_restart(failure(), now=0.0, ended=ended)
+    begin_attempt(stage, "two").append_restart(failure(FailureClass.PREEMPTED), now=0.0, ended=False)
+    three = begin_attempt(stage, "three")
+    three.append_restart(failure(), now=0.0, ended=False)
+    assert (one.earlier_restarts(), three.earlier_restarts()) == (1, 2)

@@ -118,7 +118,12 @@ class _Outcome:
 
 
 def _start_and_wait(config: RunConfig, attempt: Attempt, termination: Termination, work: Work) -> StageResult | Failure:
-    state = RunState(job_uid=config.job.uid, stage=config.stage, checkpoints=_checkpoints(config, attempt))
+    state = RunState(
+        job_uid=config.job.uid,
+        stage=config.stage,
+        checkpoints=_checkpoints(config, attempt),
+        earlier_restarts=attempt.earlier_restarts(),
+    )
     reporter = StartReporter(
         ProgressClient(config.progress), state, attempt, interval_seconds=config.progress.interval_seconds
     )

@@ -99,6 +99,8 @@ class ProgressReport(Block):
     """Restarts inside this attempt (Ray Train's)."""
     preemptions: int = 0
     """Those of the restarts that a node's loss was announced for: they cost no budget."""
+    earlier_restarts: int = 0
+    """Restarts inside the stage's earlier attempts that cost budget: the operator may have heard of fewer."""
     world_size: int = 1
     metrics: dict[MetricKey, float] = Field(default={}, max_length=MAX_METRICS)
     checkpoint: CheckpointReport | None = None

@@ -216,6 +216,8 @@ class StageStatus(StatusBlock):
     """Its newest complete checkpoint."""
     output: Output | None = None
     """What it left behind."""
+    restarts: Count = 0
+    """Restarts inside its attempts that the budget was charged for."""
 
 
 class LineageEntry(StatusBlock):

@@ -10,7 +10,7 @@ from trivium.api import Job
 from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
 from trivium.api.failure_reasons import FailureReason
 from trivium.api.status import Attempt, CheckpointStatus, Failure, JobStatus
-from trivium.domain.budget import charge
+from trivium.domain.budget import charge, preemptions_of, restarts_of, stage_of, uncharged
 from trivium.domain.end_record import EndRecord, RecordedFailure
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.progress_facts import read_progress
@@ -65,26 +65,10 @@ def is_urgent(status: JobStatus, snapshot: ReportSnapshot) -> bool:
     return (
         attempt.running_at is None
         or restarts_of(report) > attempt.restarts
+        or uncharged(status, attempt, report) > 0
         or (attempt.stage == "prepare" and report.inspection is not None and report.inspection != status.inspection)
         or (report.end is not None and attempt.outcome is None)
     )
-
-
-def restarts_of(report: ProgressReport) -> int:
-    """Times that training was started again inside an attempt.
-
-    A trainer counts the starts that ended with an error. The one that ended the attempt was not followed by another
-    start; it is the attempt's own failure and must not cost the budget twice.
-    """
-    failed = report.end is not None and report.end.outcome == "failed"
-    return max(0, report.restarts - failed)
-
-
-def preemptions_of(report: ProgressReport) -> int:
-    """Those of them that were preemptions: free of the budget. Never more than there were restarts."""
-    end = report.end
-    own = end is not None and end.failure is not None and end.failure.failure_class == FailureClass.PREEMPTED
-    return min(restarts_of(report), max(0, report.preemptions - own))
 
 
 def progress_due_at(status: JobStatus, *, interval: timedelta) -> datetime | None:
@@ -103,6 +87,7 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     report, attempt = snapshot.report, status.attempts[-1]
     restarts = max(0, restarts_of(report) - attempt.restarts)
     preemptions = max(0, preemptions_of(report) - attempt.preemptions)
+    unpaid = uncharged(status, attempt, report)
     status = with_last_attempt(
         status,
         running_at=attempt.running_at or snapshot.received_at,
@@ -117,15 +102,8 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     status = _fold_output(status, report.end, job=job)
     if restarts:
         status = update(status, restarts=status.restarts + restarts)
-    if restarts > preemptions:
-        budget = charge(
-            status.restart_budget,
-            status.attempts[-1],
-            restarts=restarts - preemptions,
-            window_seconds=job.spec.recovery.window_seconds,
-            now=_whole(snapshot.received_at),
-        )
-        status = update(status, restart_budget=budget)
+    if unpaid:
+        status = _charge(status, unpaid, snapshot, job=job)
     if report.inspection is not None and attempt.stage == "prepare":
         status = update(status, inspection=report.inspection)
     status = update(
@@ -134,6 +112,19 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     )
     status = update(status, goodput=goodput(status, until=snapshot.received_at))
     return _fold_checkpoint(status, snapshot, job=job)
+
+
+def _charge(status: JobStatus, restarts: int, snapshot: ReportSnapshot, *, job: Job) -> JobStatus:
+    attempt = status.attempts[-1]
+    budget = charge(
+        status.restart_budget,
+        attempt,
+        restarts=restarts,
+        window_seconds=job.spec.recovery.window_seconds,
+        now=_whole(snapshot.received_at),
+    )
+    known = stage_of(status, attempt).restarts
+    return with_stage(update(status, restart_budget=budget), attempt.stage, restarts=known + restarts)
 
 
 def _has_new_checkpoint(status: JobStatus, report: ProgressReport) -> bool:

@@ -7,8 +7,9 @@ recovery.windowSeconds of attempts that made progress, since the last counted fa
 from datetime import datetime
 
 from trivium.api import Job
-from trivium.api.failure_classes import FAILURE_POLICIES
-from trivium.api.status import Attempt, Failure, JobStatus, RestartBudget
+from trivium.api.failure_classes import FAILURE_POLICIES, FailureClass
+from trivium.api.status import Attempt, Failure, JobStatus, RestartBudget, StageStatus
+from trivium.domain.report import ProgressReport
 
 
 def is_counted(failure: Failure | None) -> bool:
@@ -39,12 +40,50 @@ def settle(budget: RestartBudget, attempt: Attempt, *, window_seconds: int, now:
     return budget.model_copy(update={"healthy_seconds": healthy_seconds(budget, attempt, until=now)})
 
 
-def remaining_at_start(job: Job, status: JobStatus, attempt: Attempt) -> int:
-    """Restarts that `attempt` may still make by itself, counted from its beginning.
+def counted_inside(report: ProgressReport) -> int:
+    """Restarts inside the reporting attempt that cost the budget.
 
-    What it has spent meanwhile is in the budget too, and is its own to subtract: an answer that is repeated must not
-    charge it twice.
+    A trainer counts the starts that ended with an error. The one that ended the attempt was not followed by another
+    start; it is the attempt's own failure and must not cost the budget twice.
     """
-    own = attempt.restarts - attempt.preemptions
-    left = job.spec.recovery.max_restarts - max(0, status.restart_budget.spent - own)
-    return max(0, left)
+    return restarts_of(report) - preemptions_of(report)
+
+
+def restarts_of(report: ProgressReport) -> int:
+    """Times that training was started again inside the reporting attempt."""
+    failed = report.end is not None and report.end.outcome == "failed"
+    return max(0, report.restarts - failed)
+
+
+def preemptions_of(report: ProgressReport) -> int:
+    """Those of them that were preemptions: free of the budget. Never more than there were restarts."""
+    end = report.end
+    own = end is not None and end.failure is not None and end.failure.failure_class == FailureClass.PREEMPTED
+    return min(restarts_of(report), max(0, report.preemptions - own))
+
+
+def stage_of(status: JobStatus, attempt: Attempt) -> StageStatus:
+    """The stage that an attempt runs."""
+    return next((one for one in status.stages if one.name == attempt.stage), StageStatus(name=attempt.stage))
+
+
+def uncharged(status: JobStatus, attempt: Attempt, report: ProgressReport) -> int:
+    """Restarts inside the attempts of its stage that cost the budget and are not in it yet.
+
+    Reports get lost, and an attempt may end without a last word. So the trainer's ledger tells each attempt what
+    earlier ones did, and a second driver of the same attempt what the first one did. A ledger that was lost tells less
+    than was heard.
+    """
+    heard = stage_of(status, attempt).restarts
+    heard_before = heard - (attempt.restarts - attempt.preemptions)
+    return max(0, max(report.earlier_restarts, heard_before) + counted_inside(report) - heard)
+
+
+def remaining_at_start(job: Job, status: JobStatus, attempt: Attempt, report: ProgressReport) -> int:
+    """Restarts that the reporting driver may still make by itself, counted from its beginning.
+
+    What it has spent meanwhile is its own to subtract, whether it is in the budget yet or not: an answer that is
+    repeated must not charge it twice.
+    """
+    spent = status.restart_budget.spent + uncharged(status, attempt, report)
+    return max(0, job.spec.recovery.max_restarts - max(0, spent - counted_inside(report)))

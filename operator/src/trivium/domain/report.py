@@ -126,6 +126,7 @@ class ProgressReport(UntrustedBlock):
     tokens_per_second: Finite = None
     restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     preemptions: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    earlier_restarts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     world_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     metrics: Annotated[
         dict[MetricKey, float],

@@ -1,7 +1,7 @@
 """What happened to a stage's starts, on the shared disk: the only memory that survives driver, ranks and cluster.
 
     {"kind": "attempt", ...}    a driver began: one Ray cluster
-    {"kind": "restart", ...}    a start of the ranks ended with an error
+    {"kind": "restart", ...}    a start of the ranks ended with an error; "ended": and the attempt with it
 
 A start's number is the count of lines before it, so it is never used twice, and `failures/<start>.json` cannot be
 mistaken for an earlier start's. Writers: the driver, then the controller's callback; never both at once.
@@ -69,6 +69,12 @@ class Attempt:
         """Those of them that cost nothing."""
         return sum(line["failure"]["class"] == UNCOUNTED for line in self._own_restarts())
 
+    def earlier_restarts(self) -> int:
+        """Restarts inside the stage's earlier attempts, preemptions and what ended an attempt left out."""
+        lines = [line for line in read_lines(self.stage.ledger) if line["kind"] == "restart"]
+        inside = [line for line in lines if line["attempt"] != self.name and not line["ended"]]
+        return sum(line["failure"]["class"] != UNCOUNTED for line in inside)
+
     def began_at(self) -> float:
         """When the driver began, in Unix seconds."""
         lines = read_lines(self.stage.ledger)
@@ -88,9 +94,9 @@ class Attempt:
         raw = read_json(self.failure_path(start))
         return None if raw is None else Failure.model_validate(raw)
 
-    def append_restart(self, failure: Failure, *, now: float) -> None:
-        """Close the running start."""
-        line = {"kind": "restart", "at": now, "attempt": self.name, "start": self.start_number()}
+    def append_restart(self, failure: Failure, *, now: float, ended: bool) -> None:
+        """Close the running start. `ended`: no other follows in this attempt."""
+        line = {"kind": "restart", "at": now, "attempt": self.name, "start": self.start_number(), "ended": ended}
         append_line(self.stage.ledger, {**line, "failure": failure.model_dump(mode="json", by_alias=True)})
 
     def keep_budget(self, remaining_restarts: int) -> None:

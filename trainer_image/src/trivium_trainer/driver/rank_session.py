@@ -87,6 +87,7 @@ def begin_state(config: RunConfig, attempt: Attempt, *, world_size: int) -> RunS
         tokens=standing[-1].tokens if standing else 0,
         restarts=attempt.restarts(),
         preemptions=attempt.preemptions(),
+        earlier_restarts=attempt.earlier_restarts(),
         world_size=world_size,
         checkpoints=[marker.step for marker in standing],
     )

@@ -50,10 +50,11 @@ class RestartPolicy(ControllerCallback):  # Any to mypy: ray is skipped
         start = self._attempt.start_number()
         named = self._attempt.read_failure(start)
         failure = named or blame(worker_errors, announced=announced)
-        budget = self._attempt.remaining_budget()
-        self._attempt.append_restart(failure, now=time.time())
-        if named is not None or is_final(worker_errors):
+        is_pointless = named is not None or is_final(worker_errors)
+        is_spent = self._attempt.remaining_budget() == 0 and failure.failure_class is not FailureClass.PREEMPTED
+        self._attempt.append_restart(failure, now=time.time(), ended=is_pointless or is_spent)
+        if is_pointless:
             raise AttemptEndedError(failure)
-        if budget == 0 and failure.failure_class is not FailureClass.PREEMPTED:
+        if is_spent:
             raise AttemptEndedError(budget_spent(failure, self._attempt.restarts() - 1))
         log.warning("%s; starting again, %d restarts left", failure.message, self._attempt.remaining_budget())
