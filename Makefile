@@ -34,7 +34,7 @@ demo: $(VENV)/.local ## Train a base, a tuned and a preferred model here, from t
 	$(BIN)/python examples/three-stages/demo.py --state $(STATE) --minutes $(MINUTES) $(if $(FRESH),--fresh)
 
 test: lint test-fast ## Everything: lint, unit, contract, simulation, training, local
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --hypothesis-profile=default
 
 test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, seconds
 	$(BIN)/python -m pytest -m 'not slow' -n auto --maxprocesses 4
