@@ -1,6 +1,6 @@
 """Thousands of short histories, each with its own disasters: what must hold after every step held in all of them.
 
-Covered: every fault of simulator/faults.py in every phase that it can strike, alone and in company; both KubeRays, one
+Covered: every fault of simulator/faults/ in every phase that it can strike, alone and in company; both KubeRays, one
 and two replicas, clocks an hour apart. A history that fails prints its seed and the shortest script that still fails.
 """
 

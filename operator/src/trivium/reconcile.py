@@ -15,29 +15,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from trivium.announce import announce
-from trivium.api import ComputeProfile, Job, parse_job
+from trivium.api import Job, parse_job
 from trivium.api.conditions import ConditionType, Reason
-from trivium.api.inspection import Inspection
-from trivium.api.plan_status import Plan, PlanOutcome
-from trivium.api.status import JobStatus, StageName
+from trivium.api.status import JobStatus
 from trivium.api.validation import find_problems
 from trivium.domain.conditions import Finding
 from trivium.domain.decide import Decision, RunToMake, decide
 from trivium.domain.observation import RawChildren, observe
 from trivium.domain.retention import is_over
-from trivium.domain.situation import Limits, PlanRefused
+from trivium.domain.situation import Limits
 from trivium.domain.status import refuse_spec
 from trivium.domain.verdict import End, Rerun
-from trivium.planning import Refusal, measure_outcome, newest_first, plan_stage, shrink
+from trivium.planner import StorePlanner
 from trivium.ports import Cluster, ConflictError, Manifest, NotFoundError, ObjectKey, RefusedError
 from trivium.render import AttemptInput
-from trivium.render.attempt import name_of_run
 from trivium.render.config_maps import render_ca_bundle, render_run_config_map
 from trivium.render.names import attempt_of
 from trivium.render.network_policy import render_network_policy
 from trivium.render.ray_job import render_ray_job
-from trivium.render.spec_digest import spec_digest
-from trivium.store import JOB_KINDS, PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
+from trivium.store import PROFILE_KIND, Store, controller_uid, key_of, uid_of, upstream_of
 
 _PRUNED_KINDS = ("ConfigMap", "NetworkPolicy")
 """Never RayJobs: they are deleted only by a named decision."""
@@ -75,7 +71,7 @@ async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Clu
     except ValidationError as error:
         return await _refuse(manifest, error, now=now, store=store, cluster=cluster)
     raw = await gather(manifest, job, store=store, cluster=cluster, settings=settings)
-    planner = _Planner(store)
+    planner = StorePlanner(store)
     decision = _decide(job, raw, now=now, planner=planner, settings=settings)
     if isinstance(decision.verdict, End | Rerun):
         # An end cannot be taken back, and a watch that lost events shows a RayJob as it was long ago.
@@ -91,48 +87,8 @@ async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Clu
     return await _record(manifest, old=old, new=decision.status, store=store, cluster=cluster)
 
 
-def _decide(job: Job, raw: RawChildren, *, now: datetime, planner: "_Planner", settings: Settings) -> Decision:
+def _decide(job: Job, raw: RawChildren, *, now: datetime, planner: StorePlanner, settings: Settings) -> Decision:
     return decide(job, observe(raw, job=job), now=now, planner=planner, limits=settings.limits)
-
-
-class _Planner:
-    """What decisions need of the layers beside and above them (domain.situation.Planner).
-
-    Finished jobs are looked up only when a plan is due: a pass that plans nothing must not look at all jobs.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def plan_stage(
-        self,
-        job: Job,
-        *,
-        stage: StageName,
-        inspection: Inspection | None,
-        profile: ComputeProfile,
-        previous: Plan | None,
-    ) -> Plan | PlanRefused:
-        jobs = self._store.of_kind(*JOB_KINDS) if stage == "train" else ()
-        finished = newest_first(jobs, profile=profile.metadata.name)
-        planned = plan_stage(
-            job, stage=stage, inspection=inspection, profile=profile, previous=previous, finished=finished
-        )
-        return PlanRefused(message=planned.message) if isinstance(planned, Refusal) else planned
-
-    def shrink(self, plan: Plan) -> Plan | None:
-        return shrink(plan)
-
-    def measure_outcome(
-        self, job: Job, *, status: JobStatus, plan: Plan, profile: ComputeProfile | None, memory_bytes: int | None
-    ) -> PlanOutcome | None:
-        return measure_outcome(job, status=status, plan=plan, profile=profile, memory_bytes=memory_bytes)
-
-    def name_of_run(self, job: Job, *, stage: StageName, number: int) -> str:
-        return name_of_run(job, stage=stage, number=number)
-
-    def spec_digest(self, job: Job) -> str:
-        return spec_digest(job)
 
 
 async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster, settings: Settings) -> RawChildren:

@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A fault (faults.py), `after` seconds from the moment that a job enters a phase for the nth time."""
+    """A fault (faults/), `after` seconds from the moment that a job enters a phase for the nth time."""
 
     fault: str
     phase: str

@@ -8,7 +8,7 @@ from simulator.api_server import ApiServer
 from simulator.connection import LEASE
 from simulator.disk import Disk
 from simulator.invariants import Checks
-from simulator.kuberay import KubeRay
+from simulator.kuberay import KubeRay, Run
 from simulator.kueue import Kueue
 from simulator.loop import VirtualLoop
 from simulator.nodes import Node, Nodes
@@ -118,10 +118,14 @@ class World:
         found = self.server.owned_by(live["metadata"]["uid"], "RayJob")
         return next((one for one in found if not one["metadata"].get("deletionTimestamp")), None)
 
+    def run_of(self, number: int) -> Run | None:
+        """What KubeRay made of a job's RayJob."""
+        ray_job = self.ray_job_of(number)
+        return self.kuberay.run_of(ray_job["metadata"]["uid"]) if ray_job is not None else None
+
     def driver_of(self, number: int) -> Driver | None:
         """The driver that runs for a job."""
-        ray_job = self.ray_job_of(number)
-        run = self.kuberay.run_of(ray_job["metadata"]["uid"]) if ray_job is not None else None
+        run = self.run_of(number)
         driver = run.driver if run is not None else None
         return driver if driver is not None and driver.is_alive else None
 

@@ -4,7 +4,7 @@ import pytest
 
 from trivium.api import parse_job, parse_profile
 from trivium.api.inspection import Inspection
-from trivium.reconcile import _Planner
+from trivium.planner import StorePlanner
 from trivium.store import Store
 
 API = "trivium.dev/v1alpha1"
@@ -58,7 +58,7 @@ def _manifest(name, **status):
 
 def _plan(store, stage="train"):
     job, profile = parse_job(_manifest("next")), parse_profile(PROFILE)
-    return _Planner(store).plan_stage(job, stage=stage, inspection=INSPECTION, profile=profile, previous=None)
+    return StorePlanner(store).plan_stage(job, stage=stage, inspection=INSPECTION, profile=profile, previous=None)
 
 
 def _store_with_finished():

@@ -7,59 +7,27 @@ list, because a watch emits no DELETED for what vanished while it was broken. No
                                        <─owner── ConfigMap, NetworkPolicy
 """
 
-import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from trivium.domain.pod_evidence import PodEvidence, merge_evidence, read_pod_evidence
 from trivium.domain.report import ProgressReport, ReportSnapshot, follow_up
 from trivium.ports import Manifest, ObjectKey
-
-JOB_KINDS = ("PretrainJob", "SFTJob", "PreferenceJob")
-PROFILE_KIND = "ComputeProfile"
-WATCHED_KINDS = (*JOB_KINDS, PROFILE_KIND, "RayJob", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy")
-"""Owners before what they own, so that a list of each in turn wakes the right jobs."""
-FINAL_CONDITIONS = frozenset({"Succeeded", "Failed"})
-
-
-def key_of(manifest: Manifest) -> ObjectKey:
-    """The address of a manifest."""
-    metadata = manifest["metadata"]
-    return ObjectKey(kind=manifest["kind"], namespace=metadata.get("namespace") or "", name=metadata["name"])
-
-
-def uid_of(manifest: Manifest) -> str:
-    """The uid of a manifest; empty before an API server has seen it."""
-    return str(manifest["metadata"].get("uid") or "")
-
-
-def controller_uid(manifest: Manifest) -> str | None:
-    """The uid of the owner that controls a manifest."""
-    for owner in manifest["metadata"].get("ownerReferences") or ():
-        if owner.get("controller"):
-            return str(owner.get("uid"))
-    return None
-
-
-def upstream_of(job: Manifest) -> ObjectKey | None:
-    """The job that `spec.model.from.job` names; read from raw JSON, for it may be invalid otherwise."""
-    reference: Any = job
-    for part in ("spec", "model", "from", "job"):
-        reference = reference.get(part) if isinstance(reference, Mapping) else None
-    if not isinstance(reference, Mapping) or not reference.get("kind") or not reference.get("name"):
-        return None
-    namespace = job["metadata"].get("namespace") or ""
-    return ObjectKey(kind=str(reference["kind"]), namespace=namespace, name=str(reference["name"]))
-
-
-def is_final(job: Manifest) -> bool:
-    """Whether a job's status says Succeeded or Failed."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") in FINAL_CONDITIONS and c.get("status") == "True" for c in conditions)
+from trivium.store.manifest import (
+    JOB_KINDS,
+    PROFILE_KIND,
+    controller_uid,
+    is_at_least,
+    is_final,
+    key_of,
+    uid_of,
+    upstream_of,
+    version_of,
+)
+from trivium.store.projection import project, upstream_view
 
 
 class Store:
@@ -123,8 +91,8 @@ class Store:
 
     def expect(self, written: Manifest) -> None:
         """Remember what a status write of ours returned; the key waits until the watch has shown it."""
-        key, version = key_of(written), _version(written)
-        if not _is_at_least(self._objects.get(key), version):
+        key, version = key_of(written), version_of(written)
+        if not is_at_least(self._objects.get(key), version):
             self._expected[key] = version
 
     def shows_last_write(self, key: ObjectKey) -> bool:
@@ -192,13 +160,13 @@ class Store:
         if old is not None and uid_of(old) != uid_of(manifest):
             self._remove(old)
             old = None
-        if old is not None and _is_at_least(old, _version(manifest)):
+        if old is not None and is_at_least(old, version_of(manifest)):
             return frozenset()
-        new = _project(manifest)
+        new = project(manifest)
         self._objects[key] = new
         self._kinds[key.kind].add(key)
         self._index(key, new)
-        if key in self._expected and _is_at_least(new, self._expected[key]):
+        if key in self._expected and is_at_least(new, self._expected[key]):
             del self._expected[key]
         return self._touched_by(key, old, new)
 
@@ -271,7 +239,7 @@ class Store:
 
     def _touched_by(self, key: ObjectKey, old: Manifest | None, new: Manifest | None) -> frozenset[ObjectKey]:
         if key.kind in JOB_KINDS:
-            dependents = self.dependents_of(key) if _upstream_view(old) != _upstream_view(new) else frozenset()
+            dependents = self.dependents_of(key) if upstream_view(old) != upstream_view(new) else frozenset()
             return dependents | {key}
         if key.kind in (PROFILE_KIND, "Namespace"):
             return frozenset(k for k in self.job_keys() if not is_final(self._objects[k]))
@@ -286,57 +254,9 @@ class Store:
         return frozenset() if key is None else frozenset({key})
 
 
-def _project(manifest: Manifest) -> Manifest:
-    """A private copy without what no pass reads: of a RayJob's spec all but its suspension, what is immutable."""
-    left_out = {"spec"} if manifest["kind"] == "RayJob" else {"data"} if manifest.get("immutable") else frozenset[str]()
-    kept = {part: _copy(value) for part, value in manifest.items() if part not in left_out | {"metadata"}}
-    if manifest["kind"] == "RayJob":
-        kept["spec"] = {"suspend": (manifest.get("spec") or {}).get("suspend", False)}
-    metadata = {k: _copy(v) for k, v in manifest["metadata"].items() if k != "managedFields"}
-    return {**kept, "metadata": metadata}
-
-
-def _copy(value: Any) -> Any:
-    """Of a JSON tree, with one string for each name of a field: ten thousand jobs have the same ones.
-
-    copy.deepcopy looks for cycles and classes, and is ten times slower.
-    """
-    if isinstance(value, Mapping):
-        return {sys.intern(key): _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
-
-
 def _bury(pods: dict[str, PodEvidence], uid: str) -> None:
     """Keep of a deleted pod how it ended, and drop what it waited for."""
     evidence = pods.pop(uid, None)
     remains = evidence and evidence.after_deletion()
     if remains and remains.is_trouble:
         pods[uid] = remains
-
-
-def _upstream_view(job: Manifest | None) -> Any:
-    """What a dependent sees of a job; anything else is none of its business."""
-    if job is None:
-        return None
-    metadata, status = job["metadata"], job.get("status") or {}
-    final: Iterable[Any] = ((c.get("type"), c.get("status")) for c in status.get("conditions") or ())
-    return (
-        metadata.get("uid"),
-        bool(metadata.get("deletionTimestamp")),
-        sorted(pair for pair in final if pair[0] in FINAL_CONDITIONS),
-        status.get("output"),
-    )
-
-
-def _version(manifest: Manifest) -> str:
-    return str(manifest["metadata"].get("resourceVersion") or "")
-
-
-def _is_at_least(manifest: Manifest | None, version: str) -> bool:
-    """Whether the object is at this resourceVersion or past it. Source: KEP-5504, comparable since Kubernetes 1.35."""
-    if manifest is None:
-        return False
-    have = _version(manifest)
-    if have.isdigit() and version.isdigit():
-        return int(have) >= int(version)
-    return have == version and have != ""
