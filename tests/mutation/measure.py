@@ -2,7 +2,8 @@
 counts how many of the changes a test notices.
 
 mutmut wants sources below `src/` and runs inside a copy, so a workspace is laid out beside the checkout's own files
-(`.mutation/`, ignored by git). What it learned stays there: a second run repeats only what changed.
+(`.mutation/`, ignored by git). What it learned stays there: a second run repeats only the code that changed, and with
+`--survivors` what survived, after tests were added. survivors.md argues what still does.
 """
 
 import argparse
@@ -31,9 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", help="only these modules, e.g. trivium.domain.restart")
     parser.add_argument("--workspace", type=Path, default=ROOT / ".mutation")
     parser.add_argument("--children", type=int, default=os.cpu_count(), help="mutants tried at once")
+    parser.add_argument("--survivors", action="store_true", help="only what survived last time: tests were added since")
     options = parser.parse_args(arguments)
-    lay_out(options.workspace)
     patterns = [f"{name}.*" for name in options.names]
+    if options.survivors:
+        last = read_verdicts(mutmut(options.workspace, "results", "--all", "true", capture=True))
+        patterns = [mutant for mutant, verdict in last.items() if verdict not in _KILLED]
+    lay_out(options.workspace)
     mutmut(options.workspace, "run", f"--max-children={options.children}", *patterns)
     verdicts = read_verdicts(mutmut(options.workspace, "results", "--all", "true", capture=True))
     if options.names:
@@ -47,14 +52,18 @@ def lay_out(workspace: Path) -> None:
     """Copy what the tests of the pure core need; files that did not change keep their times, so mutmut skips them."""
     for package in ("operator/src/trivium", "trainer_image/src/trivium_trainer"):
         _sync(ROOT / package, workspace / "src" / Path(package).name)
-    for folder in (*TESTS, *BESIDE):
-        _sync(ROOT / folder, workspace / folder)
-    shutil.copyfile(ROOT / "tests/conftest.py", workspace / "tests/conftest.py")
+    for place in (*TESTS, *BESIDE, "tests/conftest.py"):
+        _sync(ROOT / place, workspace / place)
     (workspace / "setup.cfg").write_text(_mutmut_settings())
     (workspace / "pytest.ini").write_text(_pytest_settings())
 
 
 def _sync(source: Path, target: Path) -> None:
+    """A folder or a file."""
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return
     wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     for path in [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in wanted]:
         path.unlink()
