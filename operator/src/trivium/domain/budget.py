@@ -41,16 +41,16 @@ def settle(budget: RestartBudget, attempt: Attempt, *, window_seconds: int, now:
 
 
 def counted_inside(report: ProgressReport) -> int:
-    """Restarts inside the reporting attempt that cost the budget.
-
-    A trainer counts the starts that ended with an error. The one that ended the attempt was not followed by another
-    start; it is the attempt's own failure and must not cost the budget twice.
-    """
+    """Restarts inside the reporting attempt that cost the budget."""
     return restarts_of(report) - preemptions_of(report)
 
 
 def restarts_of(report: ProgressReport) -> int:
-    """Times that training was started again inside the reporting attempt."""
+    """Times that training was started again inside the reporting attempt.
+
+    A trainer counts the starts that ended with an error. The one that ended the attempt was not followed by another
+    start; it is the attempt's own failure and must not cost the budget twice.
+    """
     failed = report.end is not None and report.end.outcome == "failed"
     return max(0, report.restarts - failed)
 
