@@ -61,6 +61,7 @@ PROGRAMS = {
         Program(name="helm", module="helm", package="helm.sh/helm/v4/cmd/helm"),
         Program(name="coredns", module="coredns", package="github.com/coredns/coredns"),
         Program(name="kueue", module="kueue", package="sigs.k8s.io/kueue/cmd/kueue"),
+        Program(name="promtool", module="prometheus", package="github.com/prometheus/prometheus/cmd/promtool"),
         Program(name="kwok", module="kwok", package="sigs.k8s.io/kwok/cmd/kwok"),
     )
 }
