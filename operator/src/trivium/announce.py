@@ -6,6 +6,8 @@ from trivium.api.status import Attempt, JobStatus
 from trivium.ports import Cluster, Event, ObjectKey
 
 _MAX_MESSAGE = 1024  # events.k8s.io cuts notes there
+_STUCK_IN_QUEUE = frozenset({"Inadmissible", "ExceedsMaxQuota", "Deactivated", "NoWorkload"})
+"""Reasons of QuotaReserved=False that no waiting helps against: somebody has to act, so somebody is told at once."""
 _ANNOUNCED = {
     ConditionType.QUOTA_RESERVED: "QuotaReserved",
     ConditionType.SUSPENDED: "Suspended",
@@ -25,6 +27,7 @@ def events_between(key: ObjectKey, *, uid: str, old: JobStatus, new: JobStatus) 
     """Pure: one event per transition, in the order in which they happened."""
     told = [
         *_condition_refusals(old, new),
+        *_stuck_in_queue(old, new),
         *_planned(old, new),
         *_ends(old, new),
         *_changes(old, new),
@@ -48,6 +51,17 @@ def _condition_refusals(old: JobStatus, new: JobStatus) -> _Told:
         ("Normal" if c.reason == "UpstreamNotFinished" else "Warning", c.reason, c.message)
         for c in new.conditions
         if c.type in watched and c.status == "False" and known.get(c.type) != (c.status, c.reason)
+    ]
+
+
+def _stuck_in_queue(old: JobStatus, new: JobStatus) -> _Told:
+    """Once each time that the reason becomes one of these; how often its words change is Kueue's affair."""
+    known = {c.reason for c in old.conditions if c.type == ConditionType.QUOTA_RESERVED}
+    return [
+        ("Warning", c.reason, c.message)
+        for c in new.conditions
+        if c.type == ConditionType.QUOTA_RESERVED and c.status == "False"
+        if c.reason in _STUCK_IN_QUEUE and c.reason not in known
     ]
 
 

@@ -108,6 +108,7 @@ async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster
     return RawChildren(
         ray_jobs=ray_jobs,
         name_taken_by=taken_by,
+        workloads=store.owned_by(uid_of(current), "Workload") if current is not None else (),
         evidence=store.evidence_of(uid_of(current)) if current is not None else (),
         report=store.report_of(uid, last.number) if last is not None else None,
         upstream=store.get(upstream) if upstream is not None else None,
@@ -117,7 +118,7 @@ async def gather(manifest: Manifest, job: Job, *, store: Store, cluster: Cluster
 
 
 async def confirm(raw: RawChildren, job: Job, *, store: Store, cluster: Cluster) -> RawChildren:
-    """The same with the RayJob of the last attempt as it is now."""
+    """The same with the RayJob of the last attempt as it is now, and with what Kueue thinks of it now."""
     last = job.status.attempts[-1] if job.status is not None and job.status.attempts else None
     if last is None:
         return raw
@@ -126,7 +127,14 @@ async def confirm(raw: RawChildren, job: Job, *, store: Store, cluster: Cluster)
     others = tuple(one for one in raw.ray_jobs if one["metadata"]["name"] != last.ray_job)
     if live is None or controller_uid(live) != job.metadata.uid:
         return replace(raw, ray_jobs=others)
-    return replace(raw, ray_jobs=(*others, live), evidence=store.evidence_of(uid_of(live)))
+    known = store.owned_by(uid_of(live), "Workload")
+    workloads = [await _read_live(key_of(one), store=store, cluster=cluster) for one in known]
+    return replace(
+        raw,
+        ray_jobs=(*others, live),
+        workloads=tuple(one for one in workloads if one is not None),
+        evidence=store.evidence_of(uid_of(live)),
+    )
 
 
 async def _refuse(

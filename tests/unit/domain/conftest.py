@@ -120,6 +120,15 @@ class Case:
         self.raw["ray_jobs"] = (*self.raw.get("ray_jobs", ()), {"metadata": metadata, "status": values})
         return self
 
+    def workload(self, *conditions, name="rayjob-a-train-1-1a2b3", **status):
+        """Kueue's Workload of the RayJob; a condition is (type, status, reason, message). `active` goes to its spec."""
+        spec = {"queueName": "b"} | ({"active": status.pop("active")} if "active" in status else {})
+        told = [dict(zip(("type", "status", "reason", "message"), one, strict=True)) for one in conditions]
+        metadata = {"name": name, "creationTimestamp": "2026-01-01T00:00:01Z"}
+        manifest = {"kind": "Workload", "metadata": metadata, "spec": spec, "status": {"conditions": told, **status}}
+        self.raw["workloads"] = (*self.raw.get("workloads", ()), manifest)
+        return self
+
     def observed(self, **raw):
         self.raw |= raw
         return self

@@ -10,6 +10,7 @@ from trivium.domain.queueing import resolve_place
 from trivium.domain.verdict import Begin, End, Hold, Keep, QueuePlace, Rerun
 
 QUEUES = {"allowed": ["a", "b"], "default": "b"}
+REQUIRED = {"allowed": ["a", "b"]}
 
 
 def profile(queue=None, priority=None):
@@ -38,6 +39,10 @@ def profile(queue=None, priority=None):
         ("train", {"priority": "low"}, QUEUES, {"allowed": ["low"]}, QueuePlace(queue="b", priority="low")),
         ("train", {"priority": "high"}, QUEUES, {"allowed": ["low"]}, "spec.compute.priority: high is not allowed"),
         ("train", {}, None, {"allowed": ["low"], "default": "low"}, QueuePlace()),  # no queue, no turn to take
+        ("train", {}, REQUIRED, None, "spec.compute.queue: ComputeProfile cpu requires one. Set it to one of a, b."),
+        ("train", {"queue": "a"}, REQUIRED, None, QueuePlace(queue="a")),
+        ("prepare", {"queue": "c"}, REQUIRED, None, "ComputeProfile cpu requires one."),
+        ("prepare", {"queue": "b"}, REQUIRED, None, QueuePlace(queue="b")),
     ],
 )
 def test_the_queue_is_the_jobs_wish_within_the_profiles_lists(case, stage, compute, queue, priority, want):
@@ -75,6 +80,15 @@ def test_a_queue_that_the_profile_does_not_allow_is_waited_for_and_said(case):
     assert isinstance(decision.verdict, Hold)
     assert "Set it to one of a, b, or remove it" in decision.status.message
     assert isinstance(case.with_spec(compute={"queue": "a"}).decide().verdict, Begin)
+
+
+def test_a_job_that_names_no_queue_where_one_is_required_is_refused_with_a_condition(case):
+    case.observed(profiles=(profile(REQUIRED),)).planned()
+    status = case.decide().status
+    planned = next(c for c in status.conditions if c.type == "Planned")
+    assert (planned.status, planned.reason) == ("False", "NotAllowedByProfile")
+    assert "ComputeProfile cpu requires one" in status.message
+    assert (status.phase, status.attempts) == ("Pending", ())
 
 
 def test_machines_are_held_from_the_moment_of_the_quota(case, t0):

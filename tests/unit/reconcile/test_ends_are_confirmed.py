@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from trivium.ports import ObjectKey
 from trivium.reconcile import Settings, reconcile
 from trivium.store import Store
@@ -47,13 +49,13 @@ def ray_job(version, deployment, job):
 
 
 class Live:
-    """Holds one RayJob as it is now, and takes statuses."""
+    """Holds a RayJob, and its Workload, as they are now, and takes statuses."""
 
-    def __init__(self, now):
-        self.now, self.statuses = now, []
+    def __init__(self, now, workload):
+        self.now, self.statuses = {"RayJob": now, "Workload": workload}, []
 
     async def get(self, key):
-        return self.now if key.kind == "RayJob" else None
+        return self.now.get(key.kind)
 
     async def apply(self, manifest):
         return manifest | {"metadata": manifest["metadata"] | {"resourceVersion": "9", "uid": "n"}}
@@ -68,11 +70,11 @@ class Live:
         """Events are of no interest here."""
 
 
-async def pass_over(live):
+async def pass_over(live, *, seen=(), workload=None):
     store = Store()
-    for one in (PROFILE, JOB, ray_job("6", "Initializing", "")):
+    for one in (PROFILE, JOB, ray_job("6", "Initializing", ""), *seen):
         store.apply_event("ADDED", one)
-    cluster = Live(live)
+    cluster = Live(live, workload)
     await reconcile(
         KEY, now=T0 + timedelta(seconds=900), store=store, cluster=cluster, settings=Settings(listening_since=T0)
     )
@@ -89,3 +91,32 @@ async def test_a_start_that_is_too_long_is_one():
 
 async def test_a_ray_job_that_is_gone_meanwhile_is_said_to_be_gone():
     assert (await pass_over(None))["failure"]["reason"] == "RayJobDeleted"
+
+
+def workload(version, *evicted):
+    return {
+        "apiVersion": "kueue.x-k8s.io/v1beta2",
+        "kind": "Workload",
+        "metadata": {
+            "name": "rayjob-a-1-12345",
+            "namespace": "team",
+            "uid": "w",
+            "resourceVersion": version,
+            "labels": {"kueue.x-k8s.io/job-uid": "r"},
+            "ownerReferences": [{"uid": "r", "controller": True, "kind": "RayJob", "name": "a-1"}],
+        },
+        "status": {"conditions": [{"type": "Evicted", "status": "True", "reason": r} for r in evicted]},
+    }
+
+
+@pytest.mark.parametrize(("now", "want"), [((), "NoLastWord"), (("LocalQueueStopped",), "LocalQueueStopped")])
+async def test_an_end_is_explained_by_what_its_queue_says_now(now, want):
+    seen = (workload("7", "Preempted"), ray_job("8", "Failed", "FAILED"))
+    attempt = await pass_over(ray_job("8", "Failed", "FAILED"), seen=seen, workload=workload("9", *now))
+    assert attempt["failure"]["reason"] == want
+
+
+async def test_a_workload_that_is_gone_meanwhile_explains_nothing():
+    seen = (workload("7", "Preempted"), ray_job("8", "Failed", "FAILED"))
+    attempt = await pass_over(ray_job("8", "Failed", "FAILED"), seen=seen)
+    assert attempt["failure"]["reason"] == "NoLastWord"

@@ -270,3 +270,47 @@ def test_what_was_deleted_before_its_answer_came_is_not_learned(store):
         store.apply_event("DELETED", made(version=8))
         store.learn(made(version=7), heard=heard)
     assert store.get(key("a-r1", "RayJob")) is None
+
+
+def workload(name="w", *, of="uid-a-r1", kind="RayJob", version=1, reason="Pending", **status):
+    labels = {"labels": {"kueue.x-k8s.io/job-uid": of}} if of else {}
+    whole = manifest("Workload", name, version=version, spec={"podSets": ["x" * 5000], "queueName": "b"})
+    owner = {"uid": "somebody", "controller": True, "kind": kind}
+    told = [{"type": "QuotaReserved", "status": "False", "reason": reason}]
+    return whole | {
+        "metadata": whole["metadata"] | labels | {"ownerReferences": [owner]},
+        "status": {"conditions": told, **status},
+    }
+
+
+def test_a_workload_is_found_by_its_label_and_wakes_the_job(store):
+    family(store)
+    assert store.apply_event("ADDED", workload()) == {key("a")}
+    (found,) = store.owned_by("uid-a-r1", "Workload")
+    assert found["spec"] == {"queueName": "b"}
+    assert store.apply_event("DELETED", workload(version=2)) == {key("a")}
+    assert store.owned_by("uid-a-r1", "Workload") == ()
+
+
+def test_a_workload_wakes_nobody_with_what_nobody_reads(store):
+    family(store)
+    store.apply_event("ADDED", workload())
+    assert store.apply_event("MODIFIED", workload(version=2, resourceRequests=[1])) == frozenset()
+    assert store.apply_event("MODIFIED", workload(version=3, reason="Inadmissible")) == {key("a")}
+    (found,) = store.owned_by("uid-a-r1", "Workload")
+    assert found["metadata"]["resourceVersion"] == "3"
+
+
+@pytest.mark.parametrize("other", [{"kind": "Job"}, {"of": None}])
+def test_workloads_of_other_frameworks_are_not_kept(store, other):
+    family(store)
+    assert store.apply_event("ADDED", workload(**other)) == frozenset()
+    assert store.of_kind("Workload") == ()
+    assert store.apply_event("DELETED", workload(**other)) == frozenset()
+
+
+def test_a_workload_that_comes_before_its_ray_job_is_kept_for_it(store):
+    store.apply_event("ADDED", job())
+    assert store.apply_event("ADDED", workload()) == frozenset()
+    assert store.apply_event("ADDED", manifest("RayJob", "a-r1", owner="uid-a")) == {key("a")}
+    assert len(store.owned_by("uid-a-r1", "Workload")) == 1

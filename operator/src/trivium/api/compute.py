@@ -34,7 +34,7 @@ class Compute(Block):
     gpus_per_worker: Annotated[Annotated[int, Field(ge=1, le=64)] | None, Change.NEVER] = None
     """GPUs of each worker. Absent: all GPUs of a node, as the profile says. On a profile without GPUs leave it out."""
     queue: Annotated[QueueName | None, Change.NEXT_ATTEMPT] = None
-    """Kueue LocalQueue of the namespace, one that the profile allows. Absent: the profile's default."""
+    """Kueue LocalQueue of the namespace, one that the profile allows. Absent: the profile's default, if it has one."""
     priority: Annotated[QueueName | None, Change.NEXT_ATTEMPT] = None
     """Kueue WorkloadPriorityClass, one that the profile allows. Absent: the profile's default."""
     worker_start_timeout_seconds: Annotated[Seconds, Change.NEXT_ATTEMPT] = 600

@@ -125,8 +125,8 @@ class ProfileQueue(Block):
 
     allowed: Annotated[tuple[QueueName, ...], Field(min_length=1, max_length=64)]
     """Names of LocalQueues."""
-    default: QueueName
-    """The one for jobs that name none."""
+    default: QueueName | None = None
+    """The one for jobs that name none. Absent: such jobs are refused, with a condition that says so."""
 
 
 class ProfilePriority(Block):

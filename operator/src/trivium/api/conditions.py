@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UPSTREAM_SUCCEEDED = "UpstreamSucceeded"
     NOT_STARTED = "NotStarted"
     QUEUED = "Queued"
+    NO_WORKLOAD = "NoWorkload"
     ADMITTED = "Admitted"
     STARTING = "Starting"
     NAME_TAKEN = "NameTaken"
@@ -66,7 +67,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         Reason.PROFILE_NOT_FOUND: "There is no such ComputeProfile, or it is not valid; name another, or ask for it.",
         Reason.NO_DEFAULT_PROFILE: "The job names no profile and none is the default; name one.",
         Reason.SEVERAL_DEFAULT_PROFILES: "The job names no profile and several are the default; name one.",
-        Reason.NOT_ALLOWED_BY_PROFILE: "The profile does not allow that queue or priority; choose one that it lists.",
+        Reason.NOT_ALLOWED_BY_PROFILE: "The profile lists other queues or priorities, or requires one; choose it.",
         Reason.PROVISIONAL: "Planned before prepare has seen the model and the data; the final plan follows.",
         Reason.FITS: "The plan fits the machines.",
         Reason.DOES_NOT_FIT: "There is no plan that fits; change the job as the message says.",
@@ -77,6 +78,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         Reason.UPSTREAM_SUCCEEDED: "The output of the job that this one starts from is known; it may be deleted now.",
         Reason.NOT_STARTED: "No attempt has begun, or the next one has not yet.",
         Reason.QUEUED: "The attempt waits for quota and holds nothing.",
+        Reason.NO_WORKLOAD: "Nothing admits the RayJob: Kueue has made no Workload for it. See whether Kueue runs.",
         Reason.ADMITTED: "There is quota for the attempt.",
         Reason.STARTING: "Pods are being made, or Ray has not started the driver yet.",
         Reason.NAME_TAKEN: "Another object has the name of the attempt's RayJob; delete or rename that one.",

@@ -1,7 +1,7 @@
 """Reasons that the operator itself gives for the end of an attempt: one word for tools, one sentence for people.
 
-A trainer names reasons of its own (LossIsNaN, MissingColumn ...), and KubeRay's and the kubelet's are passed on as they
-are; what to do about any of them is said by the failure's class and its remedy.
+A trainer names reasons of its own (LossIsNaN, MissingColumn ...); KubeRay's, Kueue's and the kubelet's are passed on as
+they are. What to do about any of them is said by the failure's class and its remedy.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,8 @@ class FailureReason(StrEnum):
     STOPPED_UNASKED = "StoppedUnasked"
     UNEXPLAINED = "Unexplained"
     UNSCHEDULABLE = "Unschedulable"
+    WORKLOAD_FAILED_TO_START = "WorkloadFailedToStart"
+    WORKLOAD_OUT_OF_SYNC = "WorkloadOutOfSync"
 
 
 REASONS_OF_FAILURES: Mapping[FailureReason, tuple[FailureClass, str]] = MappingProxyType(
@@ -73,7 +75,7 @@ REASONS_OF_FAILURES: Mapping[FailureReason, tuple[FailureClass, str]] = MappingP
         ),
         FailureReason.QUOTA_TAKEN: (
             FailureClass.PREEMPTED,
-            "Kueue took the quota back; the same RayJob runs again when there is room.",
+            "Kueue took the quota back, for a reason that was not seen; the same RayJob runs again when there is room.",
         ),
         FailureReason.RAY_JOB_DELETED: (FailureClass.INFRASTRUCTURE, "Somebody else deleted the attempt's RayJob."),
         FailureReason.RAY_JOB_INVALID: (
@@ -105,6 +107,14 @@ REASONS_OF_FAILURES: Mapping[FailureReason, tuple[FailureClass, str]] = MappingP
         FailureReason.UNSCHEDULABLE: (
             FailureClass.UNSCHEDULABLE,
             "No node had room for a pod within compute.workerStartTimeoutSeconds.",
+        ),
+        FailureReason.WORKLOAD_FAILED_TO_START: (
+            FailureClass.INTERNAL,
+            "Kueue cannot start the RayJob: its node labels contradict the ResourceFlavor; never tried again.",
+        ),
+        FailureReason.WORKLOAD_OUT_OF_SYNC: (
+            FailureClass.INTERNAL,
+            "Kueue has finished the Workload of a RayJob that never ran, because the two do not agree.",
         ),
     }
 )

@@ -49,7 +49,7 @@ def fold_facts(
 def _place_in_queue(attempt: Attempt, current: RayJobSeen, *, now: datetime) -> dict[str, object]:
     """Whether the attempt waits for quota, has got it, and which RayCluster it got then."""
     if current.state is AttemptState.QUEUED and not attempt.ray_cluster:
-        return {"queued": True}
+        return {"queued": True, "admitted_at": None}  # quota may come and go before anything has begun
     if current.state not in _HAS_QUOTA:
         return {}  # the RayCluster that KubeRay names for what is born suspended never comes to life
     known: dict[str, object] = {"ray_cluster": attempt.ray_cluster or current.ray_cluster}

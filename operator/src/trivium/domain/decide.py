@@ -21,7 +21,7 @@ from trivium.domain.leftovers import judge_leftovers
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.profile import judge_unmade, resolve_profile
 from trivium.domain.progression import judge_begin, judge_completion, judge_living, judge_suspended, progress_at
-from trivium.domain.queueing import judge_moved, judge_requeued
+from trivium.domain.queueing import judge_moved, judge_never_admitted, judge_requeued, workload_due_at
 from trivium.domain.restart import judge_backoff, judge_final_failure
 from trivium.domain.retention import judge_rest
 from trivium.domain.silence import judge_silence, silence_due_at
@@ -43,6 +43,7 @@ CHAIN: tuple[Callable[[Situation], Verdict | None], ...] = (
     judge_ended,
     judge_stop,
     judge_requeued,
+    judge_never_admitted,
     judge_moved,
     judge_start_deadline,
     judge_start_trouble,
@@ -63,6 +64,7 @@ ALARMS: tuple[Callable[[Situation], datetime | None], ...] = (
     progress_at,
     last_word_due_at,
     stop_due_at,
+    workload_due_at,
     active_deadline_at,
     start_deadline_at,
     start_trouble_at,

@@ -9,12 +9,14 @@ from trivium.api.failure_reasons import REASONS_OF_FAILURES, FailureReason
 from trivium.api.status import Attempt, Failure
 from trivium.domain.attempt_facts import OUTCOMES, read_failure
 from trivium.domain.end_record import clean_text
+from trivium.domain.eviction import class_of_eviction
 from trivium.domain.exit_codes import classify_exit_code, exit_code_in
 from trivium.domain.observation import Observation, RayJobSeen
 from trivium.domain.pod_evidence import PodEvidence
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.situation import Situation
 from trivium.domain.verdict import End
+from trivium.domain.workload import WorkloadSeen
 
 _BLIND = frozenset({FailureClass.INFRASTRUCTURE, FailureClass.INTERNAL, FailureClass.HANG})
 """Classes that a trainer gives when something outside of it went away."""
@@ -40,6 +42,22 @@ def failure(failure_class: FailureClass, reason: str, message: str, *, evidence:
 def own_failure(reason: FailureReason, message: str, *, evidence: PodEvidence | None = None) -> Failure:
     """A failure that the operator itself concludes; the reason decides the class."""
     return failure(REASONS_OF_FAILURES[reason][0], reason, message, evidence=evidence)
+
+
+def failure_of_eviction(workload: WorkloadSeen | None, evidence: tuple[PodEvidence, ...]) -> Failure | None:
+    """Kueue's own reason and words for taking the quota back; None if it has not."""
+    said = workload.evicted if workload is not None else None
+    failure_class = class_of_eviction(workload) if workload is not None else None
+    if said is None or failure_class is None:
+        return None
+    reason = said.reason or FailureReason.QUOTA_TAKEN
+    message = f"Kueue took the quota back: {reason}. {said.message}"
+    found = failure(failure_class, reason, message)
+    if failure_class is not FailureClass.INFRASTRUCTURE:
+        return found
+    of_pods = failure_of_pods(evidence)
+    node = of_pods.node if of_pods is not None else _node_that_failed(evidence)
+    return found.model_copy(update={"node": node})
 
 
 def conclude(situation: Situation, attempt: Attempt) -> End:
@@ -90,9 +108,12 @@ def _stopped(situation: Situation) -> End:
 
 
 def _refine(said: Failure, observation: Observation) -> Failure:
-    """The trainer's failure, unless the pods know better why something around it vanished."""
+    """The trainer's failure, unless Kueue or the pods know better why something around it vanished."""
     if said.failure_class not in _BLIND:
         return said
+    evicted = failure_of_eviction(observation.workload, observation.evidence)
+    if evicted is not None:
+        return evicted
     of_pods = failure_of_pods(observation.evidence)
     if of_pods is not None:
         return of_pods
@@ -135,9 +156,9 @@ def _without_word(observation: Observation, seen: RayJobSeen | None) -> Failure:
     if seen.state is AttemptState.INVALID:
         message = f"KubeRay refuses the RayJob: {seen.message}"
         return own_failure(FailureReason.RAY_JOB_INVALID, message)
-    of_pods = failure_of_pods(observation.evidence)
-    if of_pods is not None:
-        return of_pods
+    outside = failure_of_eviction(observation.workload, observation.evidence) or failure_of_pods(observation.evidence)
+    if outside is not None:
+        return outside
     if seen.state is AttemptState.STOPPED:
         message = "Somebody stopped the Ray job from outside."
         return own_failure(FailureReason.RAY_JOB_STOPPED, message)

@@ -6,6 +6,7 @@ from typing import assert_never
 from trivium.api.conditions import ConditionType, Reason
 from trivium.api.status import Attempt, JobStatus, Phase
 from trivium.domain.conditions import Finding
+from trivium.domain.queue_words import describe_wait, find_quota
 from trivium.domain.ray_job_state import AttemptState
 from trivium.domain.restart import judge_final_failure
 from trivium.domain.situation import Situation
@@ -47,7 +48,7 @@ def _of_verdict(situation: Situation, verdict: Verdict, status: JobStatus) -> To
         case Begin():
             return _begun(status)
         case Rerun():
-            return _requeued(status)
+            return _requeued(situation, status)
         case End():
             return _ended(situation, status)
         case Finish():
@@ -69,7 +70,7 @@ def _standing(situation: Situation, status: JobStatus) -> tuple[Finding, ...]:
         findings.append(
             Finding(type=ConditionType.PLANNED, status="True", reason=reason, message=" ".join(train.notes))
         )
-    return (*findings, *_quota(status))
+    return (*findings, *find_quota(situation, status))
 
 
 def _upstream(situation: Situation, status: JobStatus) -> Finding:
@@ -113,9 +114,8 @@ def _living(situation: Situation, status: JobStatus) -> Told:
         case AttemptState.RUNNING:
             return _running(attempt, status)
         case AttemptState.QUEUED:
-            message = (
-                _waits(attempt) if not attempt.ray_cluster else f"Queue takes the quota of attempt {attempt.number}."
-            )
+            taken = f"Queue takes the quota of attempt {attempt.number}."
+            message = taken if attempt.ray_cluster else describe_wait(situation, attempt)
             return Phase.QUEUED, message, (_not_running(Reason.QUEUED, message), *_resumed(status))
         case AttemptState.TERMINATING:
             message = f"The RayJob of attempt {attempt.number} is being deleted by someone else."
@@ -131,30 +131,9 @@ def _living(situation: Situation, status: JobStatus) -> Told:
             return Phase.STARTING, message, (_not_running(Reason.STARTING, message), *_resumed(status))
 
 
-def _waits(attempt: Attempt) -> str:
-    where = f" in queue {attempt.queue}" if attempt.queue else ""
-    see = f" See kubectl describe workloads -l kueue.x-k8s.io/job-uid={attempt.ray_job_uid}" if attempt.queue else ""
-    return f"Attempt {attempt.number} waits for quota{where}; it holds nothing.{see}"
-
-
-def _requeued(status: JobStatus) -> Told:
-    message = _waits(status.attempts[-1])
+def _requeued(situation: Situation, status: JobStatus) -> Told:
+    message = describe_wait(situation, status.attempts[-1])
     return Phase.QUEUED, message, (_not_running(Reason.QUEUED, message), *_resumed(status))
-
-
-def _quota(status: JobStatus) -> tuple[Finding, ...]:
-    """Of a job that has ever waited for quota."""
-    attempt = status.attempts[-1] if status.attempts else None
-    if attempt is None or not (
-        attempt.queued or any(c.type == ConditionType.QUOTA_RESERVED for c in status.conditions)
-    ):
-        return ()
-    kind = ConditionType.QUOTA_RESERVED
-    if attempt.ended_at is not None:
-        return (Finding(type=kind, status="False", reason=Reason.FINISHED, message="No attempt needs quota."),)
-    if attempt.queued and attempt.admitted_at is None:
-        return (Finding(type=kind, status="False", reason=Reason.QUEUED, message=_waits(attempt)),)
-    return (Finding(type=kind, status="True", reason=Reason.ADMITTED),)
 
 
 def _starting_message(situation: Situation, attempt: Attempt) -> str:

@@ -18,6 +18,7 @@ from trivium.domain.end_record import EndRecord, clean_text, parse_end_record
 from trivium.domain.pod_evidence import PodEvidence
 from trivium.domain.ray_job_state import AttemptState, read_ray_job_state
 from trivium.domain.report import ReportSnapshot
+from trivium.domain.workload import WorkloadSeen, read_workload
 
 Manifest = Mapping[str, Any]
 
@@ -30,6 +31,8 @@ class RawChildren:
     """Every RayJob that the job controls, confirmed where the store was in doubt."""
     name_taken_by: str | None = None
     """Who holds the name of the RayJob that status names, if it is not ours."""
+    workloads: tuple[Manifest, ...] = ()
+    """Kueue's, of the RayJob that status names."""
     evidence: tuple[PodEvidence, ...] = ()
     """Of the pods of the RayJob that status names."""
     report: ReportSnapshot | None = None
@@ -82,6 +85,8 @@ class Observation:
     """RayJobs of the job that no living attempt accounts for."""
     name_taken_by: str | None
     refusal: str | None
+    workload: WorkloadSeen | None
+    """Of the current RayJob; None: Kueue has nothing to do with it, or not yet."""
     evidence: tuple[PodEvidence, ...]
     report: ReportSnapshot | None
     upstream: UpstreamSeen | None
@@ -107,6 +112,7 @@ def observe(raw: RawChildren, *, job: Job) -> Observation:
         others=tuple(one for one in seen if one.name != current_name),
         name_taken_by=raw.name_taken_by,
         refusal=raw.refusal,
+        workload=read_workload(raw.workloads),
         evidence=_of_this_attempt(raw.evidence, attempts),
         report=raw.report,
         upstream=_read_upstream(raw.upstream),

@@ -2,15 +2,22 @@
 
     created suspended ──Kueue──> unsuspended ──> runs ──Kueue: suspend──> RayCluster gone ──> the same RayJob runs again
     attempt 4: queued            admitted_at           attempt 4 Preempted; attempt 5, same RayJob: queued
+                                                       attempt 4 Infrastructure; attempt 5, if any, is a new RayJob
 
-The RayJob is never edited and never unsuspended by us; nothing runs against the clock while it waits.
+The RayJob is never edited and never unsuspended by us; nothing runs against the clock while it waits. What Kueue thinks
+is read from its Workload, where there is one; without it the RayJob's suspension says all that a decision needs.
 """
+
+from datetime import datetime
 
 from trivium.api import ComputeProfile, Job
 from trivium.api.conditions import ConditionType, Reason
+from trivium.api.failure_classes import FAILURE_POLICIES
 from trivium.api.failure_reasons import FailureReason
-from trivium.api.status import Phase, StageName
-from trivium.domain.failure_of import conclude, own_failure
+from trivium.api.status import Attempt, Failure, Phase, StageName
+from trivium.domain.budget import is_counted
+from trivium.domain.eviction import given_up_for
+from trivium.domain.failure_of import conclude, failure_of_eviction, own_failure
 from trivium.domain.next_attempt import edit_is_pending
 from trivium.domain.profile import resolve_profile
 from trivium.domain.ray_job_state import AttemptState
@@ -19,6 +26,13 @@ from trivium.domain.verdict import End, Hold, QueuePlace, Rerun, Verdict
 
 _ALIVE = frozenset({AttemptState.QUEUED, AttemptState.STARTING, AttemptState.RUNNING})
 """In the queue, or already running again: then the wait went unseen."""
+WORKLOAD_GRACE_SECONDS = 60.0
+"""Kueue makes the Workload of a RayJob within a second of seeing it; a minute outlasts its restart."""
+_UNSTARTABLE = {
+    "FailedToStart": FailureReason.WORKLOAD_FAILED_TO_START,
+    "OutOfSync": FailureReason.WORKLOAD_OUT_OF_SYNC,
+}
+"""Reasons of a finished Workload whose RayJob has not run."""
 
 
 def resolve_place(job: Job, profile: ComputeProfile, *, stage: StageName) -> QueuePlace | str:
@@ -37,8 +51,10 @@ def resolve_place(job: Job, profile: ComputeProfile, *, stage: StageName) -> Que
         return _explain("priority", compute.priority, name, priorities.allowed if priorities else ())
     if queues is None:
         return QueuePlace()
+    if not queue and queues.default is None:
+        return f"spec.compute.queue: ComputeProfile {name} requires one. Set it to one of {_list(queues.allowed)}."
     return QueuePlace(
-        queue=queue or queues.default,
+        queue=queue or queues.default or "",
         priority=priority or (priorities.default if priorities is not None and priorities.default else ""),
     )
 
@@ -53,9 +69,12 @@ def _choose(wanted: str | None, allowed: tuple[str, ...], *, strict: bool) -> st
 
 
 def _explain(field: str, wanted: str | None, profile: str, allowed: tuple[str, ...]) -> str:
-    known = ", ".join(allowed[:20])
-    way_out = f"Set it to one of {known}, or remove it." if allowed else "Remove it."
+    way_out = f"Set it to one of {_list(allowed)}, or remove it." if allowed else "Remove it."
     return f"spec.compute.{field}: {wanted} is not allowed by ComputeProfile {profile}. {way_out}"
+
+
+def _list(allowed: tuple[str, ...]) -> str:
+    return ", ".join(allowed[:20])
 
 
 def not_allowed(message: str) -> Hold:
@@ -99,8 +118,48 @@ def judge_requeued(situation: Situation) -> Verdict | None:
     # Until KubeRay has taken the old RayCluster down its name stays, and so may the trainer's last reports come.
     if not attempt.ray_cluster or current.ray_cluster == attempt.ray_cluster:
         return None
+    taken = _why_taken(situation, attempt)
     if attempt.outcome is not None:
-        return conclude(situation, attempt)
+        end = conclude(situation, attempt)
+        if end.failure != taken:
+            return end
+    # What costs a restart goes the way of every failure: budget, pause, away from the node, with a new RayJob.
+    return End(outcome="Failed", failure=taken) if is_counted(taken) or not _is_retried(taken) else Rerun(failure=taken)
+
+
+def _why_taken(situation: Situation, attempt: Attempt) -> Failure:
+    """Kueue's words, or that nobody knows: the quota may be back before its Workload was read."""
+    known = failure_of_eviction(situation.observation.workload, situation.observation.evidence)
+    if known is not None:
+        return known
     where = f"Queue {attempt.queue}" if attempt.queue else "The queue"
     message = f"{where} took the quota back for other work; the same RayJob runs again when there is room."
-    return Rerun(failure=own_failure(FailureReason.QUOTA_TAKEN, message))
+    return own_failure(FailureReason.QUOTA_TAKEN, message)
+
+
+def _is_retried(failure: Failure) -> bool:
+    return FAILURE_POLICIES[failure.failure_class].retried
+
+
+def judge_never_admitted(situation: Situation) -> Verdict | None:
+    """Whether the queue will never start the attempt that waits in it: it cannot, or it has given up."""
+    attempt, workload = situation.living, situation.observation.workload
+    waits = attempt is not None and not attempt.ray_cluster and situation.observation.state is AttemptState.QUEUED
+    if not waits or workload is None:
+        return None
+    if workload.finished is not None and workload.finished.reason in _UNSTARTABLE:
+        message = f"Kueue will not start the RayJob: {workload.finished}"
+        return End(outcome="Failed", failure=own_failure(_UNSTARTABLE[workload.finished.reason], message))
+    if workload.active or given_up_for(workload) is None:
+        return None
+    return End(outcome="Failed", failure=failure_of_eviction(workload, situation.observation.evidence))
+
+
+def workload_due_at(situation: Situation) -> datetime | None:
+    """When a RayJob that waits should have a Workload at the latest; None if it has one, or does not wait."""
+    attempt, current = situation.living, situation.observation.current
+    if attempt is None or current is None or current.created_at is None or situation.observation.workload is not None:
+        return None
+    if situation.observation.state is not AttemptState.QUEUED or attempt.ray_cluster:
+        return None
+    return situation.after(max(current.created_at, attempt.started_at), seconds=WORKLOAD_GRACE_SECONDS)

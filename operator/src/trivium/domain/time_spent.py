@@ -26,6 +26,13 @@ def held_since(attempt: Attempt) -> datetime | None:
     return attempt.admitted_at if attempt.queued else attempt.started_at
 
 
+def queued_seconds(attempt: Attempt) -> float:
+    """How long an attempt has waited for the quota that it has got; 0 if it did not wait. Never negative."""
+    if not attempt.queued or attempt.admitted_at is None:
+        return 0.0
+    return max(0.0, (attempt.admitted_at - attempt.started_at).total_seconds())
+
+
 def held_seconds(attempt: Attempt, *, until: datetime) -> float:
     """How long an attempt has held machines. Never negative: clocks jump."""
     since = held_since(attempt)

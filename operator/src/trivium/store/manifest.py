@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from trivium.domain.workload import JOB_UID_LABEL
 from trivium.ports import Manifest, ObjectKey
 
 JOB_KINDS = ("PretrainJob", "SFTJob", "PreferenceJob")
 PROFILE_KIND = "ComputeProfile"
-WATCHED_KINDS = (*JOB_KINDS, PROFILE_KIND, "RayJob", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy")
+WATCHED_KINDS = (*JOB_KINDS, PROFILE_KIND, "RayJob", "Workload", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy")
 """Owners before what they own, so that a list of each in turn wakes the right jobs."""
 FINAL_CONDITIONS = frozenset({"Succeeded", "Failed"})
 
@@ -29,6 +30,20 @@ def controller_uid(manifest: Manifest) -> str | None:
         if owner.get("controller"):
             return str(owner.get("uid"))
     return None
+
+
+def owner_uid(manifest: Manifest) -> str | None:
+    """The uid of the object that a manifest is kept with: its controller; of a Workload the RayJob that it stands for.
+
+    Kueue queues much besides RayJobs: those Workloads are nobody's here.
+    """
+    if manifest["kind"] != "Workload":
+        return controller_uid(manifest)
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    if not any(owner.get("kind") == "RayJob" for owner in owners):
+        return None
+    uid = (manifest["metadata"].get("labels") or {}).get(JOB_UID_LABEL)
+    return None if uid is None else str(uid)
 
 
 def upstream_of(job: Manifest) -> ObjectKey | None:

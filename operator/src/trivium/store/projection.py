@@ -4,18 +4,34 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trivium.domain.workload import project_workload
 from trivium.ports import Manifest
 from trivium.store.manifest import FINAL_CONDITIONS
 
 
 def project(manifest: Manifest) -> Manifest:
     """A private copy without what no pass reads: of a RayJob's spec all but its suspension, what is immutable."""
+    if manifest["kind"] == "Workload":
+        return {**_copy(project_workload(manifest)), "metadata": _project_metadata(manifest)}
     left_out = {"spec"} if manifest["kind"] == "RayJob" else {"data"} if manifest.get("immutable") else frozenset[str]()
     kept = {part: _copy(value) for part, value in manifest.items() if part not in left_out | {"metadata"}}
     if manifest["kind"] == "RayJob":
         kept["spec"] = {"suspend": (manifest.get("spec") or {}).get("suspend", False)}
-    metadata = {k: _copy(v) for k, v in manifest["metadata"].items() if k != "managedFields"}
-    return {**kept, "metadata": metadata}
+    return {**kept, "metadata": _project_metadata(manifest)}
+
+
+def _project_metadata(manifest: Manifest) -> Manifest:
+    return {k: _copy(v) for k, v in manifest["metadata"].items() if k != "managedFields"}
+
+
+def says_nothing_new(old: Manifest | None, new: Manifest | None) -> bool:
+    """Whether two projections differ in nothing but their versions."""
+    if old is None or new is None:
+        return False
+    parts = {*old, *new} - {"metadata"}
+    was, now = old["metadata"], new["metadata"]
+    same = all(was.get(k) == now.get(k) for k in {*was, *now} - {"resourceVersion", "generation"})
+    return same and all(old.get(part) == new.get(part) for part in parts)
 
 
 def _copy(value: Any) -> Any:

@@ -4,6 +4,7 @@ Filled by whoever watches (handlers/ from Kopf's events, local/ from its own obj
 list, because a watch emits no DELETED for what vanished while it was broken. Nothing here awaits or does IO.
 
     PretrainJob, SFTJob, PreferenceJob <─owner── RayJob <─owner── RayCluster <─owner── Pod (as evidence)
+                                       │          <─label── Workload (Kueue's)
                                        <─owner── ConfigMap, NetworkPolicy
 """
 
@@ -23,11 +24,12 @@ from trivium.store.manifest import (
     is_at_least,
     is_final,
     key_of,
+    owner_uid,
     uid_of,
     upstream_of,
     version_of,
 )
-from trivium.store.projection import project, upstream_view
+from trivium.store.projection import project, says_nothing_new, upstream_view
 
 
 class Store:
@@ -71,7 +73,7 @@ class Store:
         return tuple(sorted(self._job_keys.values()))
 
     def owned_by(self, uid: str, kind: str) -> tuple[Manifest, ...]:
-        """Objects of a kind whose controller has this uid."""
+        """Objects of a kind whose controller has this uid; Workloads of the RayJob with this uid."""
         return tuple(self._objects[key] for key in sorted(self._owned.get(uid, ())) if key.kind == kind)
 
     def dependents_of(self, key: ObjectKey) -> frozenset[ObjectKey]:
@@ -155,6 +157,8 @@ class Store:
     def _put(self, manifest: Manifest) -> frozenset[ObjectKey]:
         if manifest["kind"] == "Pod":
             return self._put_pod(manifest)
+        if manifest["kind"] == "Workload" and owner_uid(manifest) is None:
+            return frozenset()  # of another framework's job
         key = key_of(manifest)
         old = self._objects.get(key)
         if old is not None and uid_of(old) != uid_of(manifest):
@@ -168,10 +172,12 @@ class Store:
         self._index(key, new)
         if key in self._expected and is_at_least(new, self._expected[key]):
             del self._expected[key]
+        if key.kind == "Workload" and says_nothing_new(old, new):
+            return frozenset()
         return self._touched_by(key, old, new)
 
     def _index(self, key: ObjectKey, manifest: Manifest) -> None:
-        owner = controller_uid(manifest)
+        owner = owner_uid(manifest)
         if owner is not None:
             self._owned[owner].add(key)
             if key.kind in ("RayJob", "RayCluster"):
@@ -203,7 +209,7 @@ class Store:
         del self._objects[key]
         self._kinds[key.kind].discard(key)
         self._expected.pop(key, None)
-        owner = controller_uid(old)
+        owner = owner_uid(old)
         if owner is not None:
             self._owned[owner].discard(key)
         upstream = upstream_of(old) if key.kind in JOB_KINDS else None
@@ -243,7 +249,8 @@ class Store:
             return dependents | {key}
         if key.kind in (PROFILE_KIND, "Namespace"):
             return frozenset(k for k in self.job_keys() if not is_final(self._objects[k]))
-        owner = controller_uid(new or old or {"metadata": {}})
+        known = new or old
+        owner = owner_uid(known) if known is not None else None
         return self._job_of_uid(owner) if owner is not None else frozenset()
 
     def _job_of_uid(self, uid: str) -> frozenset[ObjectKey]:

@@ -67,7 +67,7 @@ Besides these, `Running` (False) and `Failed` carry the failure class."""
 
 _REASONS = """## Reasons of failures
 
-The operator's own; a trainer names more, and KubeRay's and the kubelet's are passed on as they are."""
+The operator's own; a trainer names more, and KubeRay's, Kueue's and the kubelet's are passed on as they are."""
 
 _FAILURES = """## Failure classes
 
