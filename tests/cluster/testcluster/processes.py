@@ -38,12 +38,12 @@ class Process:
         """Start it; its output is appended to `log`."""
         with self.log.open("ab") as log:
             # preexec_fn: tests start this from one thread, and the kernel offers no other way to ask for the signal.
-            self._running = subprocess.Popen(  # noqa: PLW1509
+            self._running = subprocess.Popen(
                 self._command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - see above
             )
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
