@@ -8,17 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from trivium.cli import figures
-from trivium.cli.job_view import JobView, view_job
-from trivium.cli.state_reader import StateReader
+from trivium.cli.job_view import JobView
 from trivium.ports import Manifest
 
 _EVENTS_SHOWN = 10
 _GIBI = 1024**3
 
 
-def print_detail(job: Manifest, reader: StateReader, *, console: Console) -> None:
-    """Facts, plan, attempts and events of a job."""
-    view = reader.on_this_machine(view_job(job))
+def print_detail(job: Manifest, view: JobView, events: Sequence[Mapping[str, str]], *, console: Console) -> None:
+    """Facts, plan, attempts and events of a job. Events have `at`, `reason` and `message`, oldest first."""
     status: Mapping[str, Any] = job.get("status") or {}
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="bold", no_wrap=True)
@@ -28,7 +26,7 @@ def print_detail(job: Manifest, reader: StateReader, *, console: Console) -> Non
             facts.add_row(name, value)
     console.print(facts)
     _print_attempts(status, console)
-    _print_events(job, reader, console)
+    _print_events(events, console)
 
 
 def _facts(job: Manifest, view: JobView, status: Mapping[str, Any]) -> list[tuple[str, str | None]]:
@@ -118,10 +116,10 @@ def _attempt_row(attempt: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _print_events(job: Manifest, reader: StateReader, console: Console) -> None:
-    events = reader.events(job)[-_EVENTS_SHOWN:]
+def _print_events(events: Sequence[Mapping[str, str]], console: Console) -> None:
     # A message of several lines becomes one: this is a list.
-    rows = [(_time(event["at"]), event["reason"], " ".join(event["message"].split())) for event in events]
+    shown = events[-_EVENTS_SHOWN:]
+    rows = [(_time(event["at"]), event["reason"], " ".join(event["message"].split())) for event in shown]
     _print_table("Events", ("TIME", "REASON", "MESSAGE"), rows, console)
 
 

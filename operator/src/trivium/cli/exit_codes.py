@@ -17,6 +17,10 @@ class ExitCode(IntEnum):
     """A manifest is invalid, or a change is not allowed any more."""
     NOT_FOUND = 4
     """No such file, job or report."""
+    NO_ACCESS = 5
+    """There is no way to the cluster, or it does not let you do that."""
+    TIMED_OUT = 6
+    """--wait or --timeout: it has not happened in time; it may still."""
     USER_ERROR = 64  # sysexits EX_USAGE, as in trivium_trainer.failure
     DATA_ERROR = 65
     INTERNAL = 70

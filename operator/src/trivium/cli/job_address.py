@@ -25,8 +25,8 @@ def address_of(manifest: Manifest) -> str:
     return f"{_word(manifest['kind'])}/{manifest['metadata']['name']}"
 
 
-def find_job(address: str, jobs: Iterable[Manifest], *, namespace: str) -> Manifest:
-    """The one job that is meant. Raises CommandError for none and for several."""
+def find_job(address: str, jobs: Iterable[Manifest], *, namespace: str, start: str = "trivium run FILE") -> Manifest:
+    """The one job that is meant. Raises CommandError for none and for several; `start` is how one would come to be."""
     here = [job for job in jobs if job["metadata"]["namespace"] == namespace]
     kind, name = _parse(address)
     found = [job for job in here if job["metadata"]["name"] == name and kind in (None, job["kind"])]
@@ -36,7 +36,7 @@ def find_job(address: str, jobs: Iterable[Manifest], *, namespace: str) -> Manif
         raise CommandError(
             f"{address}: {len(found)} jobs have this name. Say which: {_listing(found)}.", code=ExitCode.USAGE
         )
-    known = f"There are {_listing(here)}." if here else "There is none yet: start one with `trivium run FILE`."
+    known = f"There are {_listing(here)}." if here else f"There is none yet: start one with `{start}`."
     raise CommandError(f"{address}: no such job in namespace {namespace}. {known}", code=ExitCode.NOT_FOUND)
 
 
