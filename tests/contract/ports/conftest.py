@@ -2,11 +2,14 @@
 
 import itertools
 import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from trivium.kube.client import open_connection
+from trivium.kube.cluster import KubeCluster
 from trivium.local.admission import admit
 from trivium.local.cluster import LocalCluster
 from trivium.local.object_store import ObjectStore
@@ -23,12 +26,14 @@ def _local(folder: Path) -> Cluster:
     return LocalCluster(store, events=folder / "events.jsonl")
 
 
-CLUSTERS = {"local": _local}
-
-
-@pytest.fixture(params=CLUSTERS)
-def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Cluster:
-    return CLUSTERS[request.param](tmp_path)
+@pytest.fixture(params=["local", pytest.param("kubernetes", marks=pytest.mark.slow)])
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    if request.param == "local":
+        yield _local(tmp_path)
+        return
+    plane = request.getfixturevalue("plane")
+    async with open_connection(plane.kubeconfig) as connection:
+        yield KubeCluster(connection)
 
 
 @pytest.fixture
