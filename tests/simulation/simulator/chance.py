@@ -4,13 +4,15 @@ what else happens, and in which world, is chance.
 
 from random import Random
 
-from simulator.faults import CATALOG, possible
+from simulator.faults import CATALOG, possible, quota
 from simulator.script import PHASES, Job, Script, Strike
 
 KINDS = ("PretrainJob", "SFTJob", "PreferenceJob")
 SUSPEND, RESUME, FAIL = "the user suspends", "the user resumes", "the trainer fails: UserError"
 CELLS = tuple((phase, name) for name in CATALOG for phase in PHASES if possible(phase, name))
 MAX_MORE_STRIKES = 3
+QUEUED = frozenset({"Kueue evicts", *quota.FAULTS})
+"""Faults that find nothing to strike where nothing is queued."""
 
 
 def write_script(seed: int) -> Script:
@@ -26,12 +28,14 @@ def write_script(seed: int) -> Script:
         what = random.choice([one for one in CATALOG if possible(where, one)])
         strikes.append(_strike(what, where, random.randrange(len(jobs)), random))
     skewed = random.random() < 0.2
+    in_queue = phase == "Queued" or name in QUEUED or random.random() < 0.1
     return Script(
         seed=seed,
         jobs=tuple(jobs),
         strikes=tuple(strikes),
         kuberay=random.choice(["1.6", "1.7"]),
-        default_queue=phase == "Queued" or name == "Kueue evicts" or random.random() < 0.1,
+        default_queue=in_queue,
+        profile_queue="default" if in_queue and random.random() < 0.5 else None,
         replicas=random.choices([1, 2], weights=[2, 1])[0],
         skews=(random.choice([0.0, 3600.0]), random.choice([0.0, -3600.0])) if skewed else (0.0, 0.0),
         bad_data=(random.randint(1, 30),) if random.random() < 0.05 else (),

@@ -34,6 +34,8 @@ class Result:
     seconds: float = 0.0
     """Simulated."""
     writes: int = 0
+    statuses: list[Manifest] = field(default_factory=list)
+    """Of the jobs that are still there, at the end."""
     fingerprint: int = 0
     """Of every change in the API server and its time: equal histories have equal ones."""
 
@@ -74,6 +76,8 @@ class History:
                 await self._rest()
                 break
         self.result.seconds, self.result.writes = self._loop.time(), world.checks.writes
+        left = (world.server.get(key) for key in world.jobs)
+        self.result.statuses = [job.get("status") or {} for job in left if job is not None]
         return self.result
 
     def _is_late(self) -> bool:

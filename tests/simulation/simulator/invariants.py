@@ -175,7 +175,7 @@ class Checks:
     def at_rest(self) -> None:
         """When every job is over or waits: nothing is held, and nothing lies about."""
         server = self._world.server
-        for kind in ("RayJob", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy"):
+        for kind in ("RayJob", "RayCluster", "Pod", "ConfigMap", "NetworkPolicy", "Workload"):
             left = server.all(kind)
             if left:
                 self.breach(f"left behind: {kind} {_names(left)}")

@@ -31,9 +31,11 @@ MAX_RESTARTS = 4
 Manifest = dict[str, Any]
 
 
-def profiles() -> list[Manifest]:
-    """GPUs to train on, and CPUs for the stage that needs none."""
-    common = {"image": "registry.example/trainer@sha256:1", "rayVersion": "2.60.0"}
+def profiles(*, queue: str | None = None) -> list[Manifest]:
+    """GPUs to train on, and CPUs for the stage that needs none; all of them in a queue, if there is one."""
+    common: Manifest = {"image": "registry.example/trainer@sha256:1", "rayVersion": "2.60.0"}
+    if queue is not None:
+        common["queue"] = {"allowed": [queue], "default": queue}
     storage = {"storage": {"runs": {"claimName": "runs"}}}
     gpu = {
         **common,

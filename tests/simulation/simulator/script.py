@@ -61,6 +61,8 @@ class Script:
     kuberay: str = "1.6"
     default_queue: bool = False
     """Whether Kueue puts every RayJob of the namespace into a queue."""
+    profile_queue: str | None = None
+    """The queue that the profiles name: then RayJobs are born into it, suspended."""
     replicas: int = 1
     skews: tuple[float, ...] = (0.0, 0.0)
     """Seconds that each replica's clock is ahead of the truth."""
@@ -69,6 +71,7 @@ class Script:
 
     def __str__(self) -> str:
         queue = ", every RayJob queued by Kueue" if self.default_queue else ""
+        queue += f", profiles with queue {self.profile_queue}" if self.profile_queue else ""
         clocks = f", clocks {self.skews[0]:+g} s and {self.skews[1]:+g} s" if any(self.skews) else ""
         lines = [f"seed {self.seed}, KubeRay {self.kuberay}{queue}, {self.replicas} replicas{clocks}"]
         for name, job in zip("abcdef", self.jobs, strict=False):

@@ -59,7 +59,7 @@ class World:
             LeaseTiming() if script.replicas > 1 else LeaseTiming(duration=45, renew_deadline=40, retry=15)
         )
         self.server.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": _LEASE, "spec": {}})
-        for profile in manifests.profiles():
+        for profile in manifests.profiles(queue=script.profile_queue):
             self.server.create(profile)
         self.jobs = [self._key(number) for number in range(len(script.jobs))]
 

@@ -64,7 +64,7 @@ def test_what_a_queue_lacks_is_told_in_kueues_own_words(case, reason):
 @pytest.mark.parametrize(
     ("conditions", "status", "want", "message"),
     [
-        ([], {}, ("False", "Queued"), "waits for quota in queue b; it holds nothing. Kueue has not looked at it yet."),
+        ([], {}, ("False", "Queued"), "waits for quota in queue b; it holds nothing. See kubectl"),
         ([RESERVED], {}, ("True", "QuotaReserved"), "Attempt 1 has quota and waits for admission checks."),
         (
             [RESERVED],

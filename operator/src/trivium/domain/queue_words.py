@@ -10,7 +10,7 @@ from trivium.domain.conditions import Finding
 from trivium.domain.queueing import workload_due_at
 from trivium.domain.situation import Situation
 from trivium.domain.time_spent import queued_seconds
-from trivium.domain.workload import Said, WorkloadSeen
+from trivium.domain.workload import JOB_UID_LABEL, Said, WorkloadSeen
 
 _NOBODY = "and nothing admits it: is Kueue running, and does its RayJob integration watch this namespace?"
 
@@ -20,18 +20,19 @@ def describe_wait(situation: Situation, attempt: Attempt) -> str:
     workload = situation.observation.workload
     queue = attempt.queue or (workload.queue if workload is not None else "")
     start = f"Attempt {attempt.number} waits for quota" + (f" in queue {queue}" if queue else "")
-    if workload is None:
-        if _is_overdue(situation):
-            return f"{start}, {_NOBODY}"
-        see = f" See kubectl describe workloads -l kueue.x-k8s.io/job-uid={attempt.ray_job_uid}" if queue else ""
+    if workload is None and _is_overdue(situation):
+        return f"{start}, {_NOBODY}"
+    said = _hindrance(workload) if workload is not None else None
+    if workload is None or (said is None and not _has_quota(workload)):
+        # The same sentence before and after Kueue has made the Workload: it looks at it within the second.
+        see = f" See kubectl describe workloads -l {JOB_UID_LABEL}={attempt.ray_job_uid}" if queue else ""
         return f"{start}; it holds nothing.{see}"
     if workload.admitted and workload.evicted is None:
         return f"Attempt {attempt.number} is admitted by {_admitted_by(workload)}; it is about to start."
     if _has_quota(workload):
         checks = f" {'; '.join(workload.checks)}" if workload.checks else ""
         return f"Attempt {attempt.number} has quota and waits for admission checks.{checks}"
-    said = _hindrance(workload)
-    return f"{start}; it holds nothing. " + (f"Kueue says: {said}" if said else "Kueue has not looked at it yet.")
+    return f"{start}; it holds nothing. Kueue says: {said}"
 
 
 def find_quota(situation: Situation, status: JobStatus) -> tuple[Finding, ...]:

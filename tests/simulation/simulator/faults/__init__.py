@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from simulator.faults import kuberay, kueue, nodes, operator, people, trainer, unlawful, watches
+from simulator.faults import kuberay, kueue, nodes, operator, people, quota, trainer, unlawful, watches
 from simulator.faults.fault import Fault
 
 CATALOG: Mapping[str, Fault] = MappingProxyType(
-    operator.FAULTS | watches.FAULTS | trainer.FAULTS | kuberay.FAULTS | nodes.FAULTS | kueue.FAULTS | people.FAULTS
+    operator.FAULTS
+    | watches.FAULTS
+    | trainer.FAULTS
+    | kuberay.FAULTS
+    | nodes.FAULTS
+    | kueue.FAULTS
+    | people.FAULTS
+    | quota.FAULTS
 )
 UNLAWFUL: Mapping[str, Fault] = MappingProxyType(unlawful.FAULTS)
 
