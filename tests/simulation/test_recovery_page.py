@@ -2,12 +2,12 @@
 
 import pytest
 
-from simulator.recovery_page import PAGE, classes, page, policies
+from simulator.recovery_page import PAGE, classes, evictions, page, policies
 
 
-def test_the_page_lists_the_policies_and_the_failure_classes_of_the_code():
+def test_the_page_lists_the_policies_the_failure_classes_and_kueues_reasons_of_the_code():
     lines = PAGE.read_text(encoding="utf-8").splitlines()
-    for row in (*policies(), *classes()):
+    for row in (*policies(), *classes(), *evictions()):
         assert row in lines, f"{row}\nis not in {PAGE.name}: run make generate"
 
 

@@ -77,10 +77,14 @@ def test_an_attempt_that_was_told_to_stop_saves_first(case):
     [
         (
             {"queue": "b", "queued": True, "ray_job_uid": "uid-1"},
-            f"Attempt 1 waits for quota in queue b; it holds nothing. {SEE}",
+            f"Attempt 1 waits for quota in queue b since 2026-01-01T00:00:00Z; it holds nothing. {SEE}",
             "False",
         ),
-        ({"queued": True, "ray_job_uid": "uid-1"}, "Attempt 1 waits for quota; it holds nothing.", "False"),
+        (
+            {"queued": True, "ray_job_uid": "uid-1"},
+            "Attempt 1 waits for quota since 2026-01-01T00:00:00Z; it holds nothing.",
+            "False",
+        ),
         (
             {"queue": "b", "queued": True, "ray_cluster": "c1", "admitted_at": "2026-01-01T00:00:00Z"},
             "Queue takes the quota of attempt 1.",
@@ -103,7 +107,7 @@ def test_quota_is_needed_no_more_when_a_queued_attempt_is_over(case):
     ("verdict", "phase", "message", "reason"),
     [
         (BEGIN, Phase.STARTING, "Attempt 2 of stage train is starting.", "Starting"),
-        (RERUN, Phase.QUEUED, "Attempt 2 waits for quota; it holds nothing.", "Queued"),
+        (RERUN, Phase.QUEUED, "Attempt 2 waits for quota since 2026-01-01T00:00:00Z; it holds nothing.", "Queued"),
         (Sweep(message="Left over."), Phase.WAITING, "Left over.", "Deleted"),
     ],
 )

@@ -57,14 +57,19 @@ def test_what_a_queue_lacks_is_told_in_kueues_own_words(case, reason):
     status = waiting(case).workload(("QuotaReserved", "False", reason, PENDING)).decide().status
     assert quota_of(status) == ("False", reason, PENDING)
     assert status.phase == "Queued"
-    want = f"Attempt 1 waits for quota in queue b; it holds nothing. Kueue says: {reason}. {PENDING}"
+    want = f"Attempt 1 waits for quota in queue b since 2026-01-01T00:00:00Z; it holds nothing. Kueue says: {reason}. {PENDING}"
     assert status.message == want
 
 
 @pytest.mark.parametrize(
     ("conditions", "status", "want", "message"),
     [
-        ([], {}, ("False", "Queued"), "waits for quota in queue b; it holds nothing. See kubectl"),
+        (
+            [],
+            {},
+            ("False", "Queued"),
+            "waits for quota in queue b since 2026-01-01T00:00:00Z; it holds nothing. See kubectl",
+        ),
         ([RESERVED], {}, ("True", "QuotaReserved"), "Attempt 1 has quota and waits for admission checks."),
         (
             [RESERVED],
@@ -141,7 +146,10 @@ def test_a_ray_job_that_nothing_admits_says_so_after_a_minute(case, state, creat
 
 def test_the_queue_that_the_namespace_gave_is_named(case):
     case.planned().attempt().ray_job("Suspended", "").workload(("QuotaReserved", "False", "Pending", "no"))
-    assert "Attempt 1 waits for quota in queue b; it holds nothing." in case.decide().status.message
+    assert (
+        "Attempt 1 waits for quota in queue b since 2026-01-01T00:00:00Z; it holds nothing."
+        in case.decide().status.message
+    )
 
 
 def test_the_newest_workload_that_is_not_being_deleted_counts():

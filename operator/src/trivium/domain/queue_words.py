@@ -19,7 +19,8 @@ def describe_wait(situation: Situation, attempt: Attempt) -> str:
     """One sentence on an attempt that waits for quota, and what Kueue says about it."""
     workload = situation.observation.workload
     queue = attempt.queue or (workload.queue if workload is not None else "")
-    start = f"Attempt {attempt.number} waits for quota" + (f" in queue {queue}" if queue else "")
+    where = f" in queue {queue}" if queue else ""
+    start = f"Attempt {attempt.number} waits for quota{where} since {attempt.started_at:%Y-%m-%dT%H:%M:%SZ}"
     if workload is None and _is_overdue(situation):
         return f"{start}, {_NOBODY}"
     said = _hindrance(workload) if workload is not None else None
