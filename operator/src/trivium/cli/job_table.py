@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from trivium.cli import figures
 from trivium.cli.job_view import JobView, view_job
@@ -17,14 +18,17 @@ _WIDE = ("WORKERS", "GPUS", "GOODPUT", "QUEUE", "OUTPUT")
 def print_jobs(jobs: Sequence[Manifest], *, wide: bool, with_namespace: bool, console: Console) -> None:
     """A row a job."""
     now = datetime.now(UTC)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (*(("NAMESPACE",) if with_namespace else ()), *_COLUMNS, *(_WIDE if wide else ())):
-        table.add_column(name, no_wrap=True)
+    rows = [(*(("NAMESPACE",) if with_namespace else ()), *_COLUMNS, *(_WIDE if wide else ()))]
     for job in jobs:
         view = view_job(job)
         namespace = (view.namespace,) if with_namespace else ()
-        table.add_row(*namespace, *_row(job, view, now=now), *(_wide(job, view) if wide else ()))
-    console.print(table, soft_wrap=wide)
+        rows.append((*namespace, *_row(job, view, now=now), *(_wide(job, view) if wide else ())))
+    # As kubectl: never cut, whatever the width, for a name that is cut cannot be copied or searched for. Rich's own
+    # tables give way instead.
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+        console.print(Text("  ".join(cells).rstrip(), style="" if number else "bold"), soft_wrap=True)
 
 
 def _row(job: Manifest, view: JobView, *, now: datetime) -> tuple[str, ...]:

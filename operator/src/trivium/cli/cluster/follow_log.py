@@ -1,12 +1,14 @@
 """One container's log to its end, over broken connections: every line once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from trivium.cli.cluster.log_sources import LogSource
 from trivium.kube.pod_logs import read_pod_log
 from trivium.kube.user_access import UserAccess
-from trivium.ports import NotFoundError, RefusedError, TransientError
+from trivium.kube.user_requests import get_object
+from trivium.kube.user_resources import POD
+from trivium.ports import NotFoundError, TransientError
 
 _AGAIN_SECONDS = 1.0
 _TRIES = 30
@@ -30,29 +32,41 @@ async def follow_log(
     last, tries = "", 0
     while True:
         try:
-            async for stamped in read_pod_log(
-                access,
-                namespace=namespace,
-                pod=source.pod,
-                container=source.container,
-                follow=True,
-                tail_lines=tail if not last else None,
-                since_time=last or None,
-                timestamps=True,
-            ):
+            async for stamped in _follow_once(access, source, namespace=namespace, tail=tail, last=last):
                 at, _, text = stamped.partition(" ")
                 if at <= last:
                     continue
                 last, tries = at, 0
                 say(stamped if timestamps else text)
+            # A log that ends is no proof: it ends as well where a node's connection breaks or its file is rotated.
+            if not await _is_running(access, source, namespace=namespace):
+                return
+        except NotFoundError:
+            return
         except TransientError:
             tries += 1
             if tries > _TRIES:
                 raise
-            await asyncio.sleep(_AGAIN_SECONDS)
-        except (NotFoundError, RefusedError) as error:
-            if isinstance(error, NotFoundError) or last:
-                return
-            raise
-        else:
-            return
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _follow_once(
+    access: UserAccess, source: LogSource, *, namespace: str, tail: int | None, last: str
+) -> AsyncIterator[str]:
+    return read_pod_log(
+        access,
+        namespace=namespace,
+        pod=source.pod,
+        container=source.container,
+        follow=True,
+        tail_lines=None if last else tail,
+        since_time=last or None,
+        timestamps=True,
+    )
+
+
+async def _is_running(access: UserAccess, source: LogSource, *, namespace: str) -> bool:
+    """Raises NotFoundError for a pod that is gone."""
+    pod = await get_object(access, POD, namespace=namespace, name=source.pod)
+    states = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(one["name"] == source.container and "running" in (one.get("state") or {}) for one in states)

@@ -14,9 +14,14 @@ from trivium.ports import Manifest
 async def list_jobs(access: UserAccess, *, all_namespaces: bool = False) -> list[dict[str, Any]]:
     """Every job of the namespace or of all, by namespace, kind and name."""
     namespace = None if all_namespaces else access.namespace
-    lists = await asyncio.gather(*(list_objects(access, JOBS[kind], namespace=namespace) for kind in JOBS))
+    asked = (list_objects(access, JOBS[kind], namespace=namespace) for kind in JOBS)
     order = {kind: number for number, kind in enumerate(JOBS)}
-    return sorted((job for one in lists for job in one), key=lambda job: _place(job, order))
+    jobs: list[dict[str, Any]] = []
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer  # the first in our order, whichever came first: the same words each time
+        jobs += answer
+    return sorted(jobs, key=lambda job: _place(job, order))
 
 
 def _place(job: Manifest, order: Mapping[str, int]) -> tuple[str, int, str]:
