@@ -65,6 +65,9 @@ ends = of(
     stage=st.sampled_from(["prepare", "train"]),
     step=st.integers(0, 1 << 40),
     output_digest=st.none() | st.just("sha256:0123456789abcdef"),
+    restarts=st.integers(0, 1_000_000),
+    preemptions=st.integers(0, 1_000_000),
+    earlier_restarts=st.integers(0, 1_000_000),
     failure=st.none()
     | of(
         trainer_failure.Failure,
@@ -132,6 +135,8 @@ def test_the_last_log_line_is_read_as_it_was_written(written):
     read = end_record.parse_end_record("Ray says:\n" + written.to_log_line() + "\n")
     assert (read.outcome, read.stage, read.step) == (written.outcome, written.stage, written.step)
     assert read.output_digest == written.output_digest
+    counts = ("restarts", "preemptions", "earlier_restarts")
+    assert [getattr(read, name) for name in counts] == [getattr(written, name) for name in counts]
     if written.failure is not None:
         assert (read.failure.failure_class, read.failure.reason) == (
             written.failure.failure_class,

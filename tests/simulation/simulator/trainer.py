@@ -335,7 +335,8 @@ class Driver:
             pause = min(_LONGEST_PAUSE_SECONDS, 2 * pause)
 
     def _record(self, outcome: str, **fields: Any) -> dict[str, Any]:
-        return {"outcome": outcome, "stage": self.stage, "step": self.step, **fields}
+        counts = {"restarts": self.restarts, "preemptions": self.preemptions, "earlierRestarts": self._earlier_restarts}
+        return {"outcome": outcome, "stage": self.stage, "step": self.step, **counts, **fields}
 
 
 def data_step(step: int, skips: list[dict[str, Any]]) -> int:

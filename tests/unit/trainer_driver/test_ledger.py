@@ -2,9 +2,10 @@
 
 import pytest
 
+from trivium_trainer.driver.ending import with_restarts
 from trivium_trainer.driver.ledger import begin_attempt
 from trivium_trainer.durable import append_line, create_json, cut_torn_line, read_json, read_lines, write_json
-from trivium_trainer.failure import FailureClass, TrainingError
+from trivium_trainer.failure import EndRecord, FailureClass, TrainingError
 from trivium_trainer.layout import StageDirectory
 
 
@@ -100,3 +101,13 @@ def test_what_happened_inside_earlier_attempts_is_known_without_preemptions_and_
     three = begin_attempt(stage, "three")
     three.append_restart(failure(), now=0.0, ended=False)
     assert (one.earlier_restarts(), three.earlier_restarts()) == (1, 2)
+
+
+def test_the_last_word_of_an_attempt_carries_what_its_ledger_counts(stage):
+    begin_attempt(stage, "one").append_restart(failure(), now=0.0, ended=False)
+    two = begin_attempt(stage, "two")
+    two.append_restart(failure(), now=0.0, ended=False)
+    two.append_restart(failure(FailureClass.PREEMPTED), now=0.0, ended=False)
+    record = with_restarts(EndRecord(outcome="failed", stage="train", step=7), two)
+    assert (record.restarts, record.preemptions, record.earlier_restarts) == (2, 1, 1)
+    assert '"earlierRestarts":1' in record.to_log_line()

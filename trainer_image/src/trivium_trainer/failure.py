@@ -68,6 +68,10 @@ class EndRecord(Block):
     step: int = 0
     failure: Failure | None = None
     output_digest: str | None = None
+    restarts: int = 0
+    """This and the next two as in the final report, which may never arrive: the budget is charged all the same."""
+    preemptions: int = 0
+    earlier_restarts: int = 0
 
     def to_log_line(self) -> str:
         """One line of at most 4 KiB, so that it survives KubeRay's cut of the log's tail."""

@@ -96,12 +96,9 @@ def _attempt(config: RunConfig, termination: Termination, work: Work) -> End:
     attempt = begin_attempt(stage, f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}")
     termination.on_ask(attempt.stop.touch)
     outcome = _start_and_wait(config, attempt, termination, work)
-    return End(
-        record=build_end_record(config, stage, outcome, is_terminated=termination.asked.is_set()),
-        stage=stage,
-        restarts=attempt.restarts(),
-        preemptions=attempt.preemptions(),
-    )
+    record = build_end_record(config, stage, outcome, is_terminated=termination.asked.is_set())
+    record = ending.with_restarts(record, attempt)
+    return End(record=record, stage=stage, restarts=record.restarts, preemptions=record.preemptions)
 
 
 class _Outcome:

@@ -40,10 +40,28 @@ def fold_facts(
         )
     snapshot = observation.report
     if snapshot is None or snapshot.report.stage != attempt.stage:
-        return status
+        return _fold_record(status, job=job, observation=observation, now=now)
     if is_urgent(status, snapshot) or observation.state in ENDED or is_progress_due(status, interval=interval, now=now):
         status = _fold_report(status, snapshot, job=job, observation=observation)
-    return status
+    return _fold_record(status, job=job, observation=observation, now=now)
+
+
+def _fold_record(status: JobStatus, *, job: Job, observation: Observation, now: datetime) -> JobStatus:
+    """What the log's last line says of restarts: the final report may never have arrived, and the budget is due."""
+    attempt, record = status.attempts[-1], observation.current.end if observation.current is not None else None
+    if record is None or record.outcome == "complete" or record.stage != attempt.stage:
+        return status
+    undelivered = ProgressReport(
+        api_version="progress.trivium.dev/v1alpha1",
+        job_uid=job.metadata.uid,
+        stage=attempt.stage,
+        sequence=0,
+        restarts=record.restarts,
+        preemptions=record.preemptions,
+        earlier_restarts=record.earlier_restarts,
+        end=record,
+    )
+    return _fold_restarts(status, undelivered, job=job, at=now)
 
 
 def _place_in_queue(attempt: Attempt, current: RayJobSeen, *, now: datetime) -> dict[str, object]:
@@ -87,23 +105,17 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     report, attempt = snapshot.report, status.attempts[-1]
     restarts = max(0, restarts_of(report) - attempt.restarts)
     preemptions = max(0, preemptions_of(report) - attempt.preemptions)
-    unpaid = uncharged(status, attempt, report)
     status = with_last_attempt(
         status,
         running_at=attempt.running_at or snapshot.received_at,
         last_step=max(attempt.last_step, attempt.first_step, report.step),
-        restarts=attempt.restarts + restarts,
-        preemptions=attempt.preemptions + preemptions,
         idle_restarts=0 if _has_new_checkpoint(status, report) else attempt.idle_restarts + restarts - preemptions,
         seconds=read_seconds(report) or attempt.seconds,
         memory_bytes=_largest(attempt.memory_bytes, report.memory_bytes),
         **_last_word(attempt, report.end),
     )
+    status = _fold_restarts(status, report, job=job, at=snapshot.received_at)
     status = _fold_output(status, report.end, job=job)
-    if restarts:
-        status = update(status, restarts=status.restarts + restarts)
-    if unpaid:
-        status = _charge(status, unpaid, snapshot, job=job)
     if report.inspection is not None and attempt.stage == "prepare":
         status = update(status, inspection=report.inspection)
     status = update(
@@ -114,14 +126,28 @@ def _fold_report(status: JobStatus, snapshot: ReportSnapshot, *, job: Job, obser
     return _fold_checkpoint(status, snapshot, job=job)
 
 
-def _charge(status: JobStatus, restarts: int, snapshot: ReportSnapshot, *, job: Job) -> JobStatus:
+def _fold_restarts(status: JobStatus, report: ProgressReport, *, job: Job, at: datetime) -> JobStatus:
+    """Restarts inside the attempt that are news, and the budget charged with those that it does not hold yet."""
+    attempt = status.attempts[-1]
+    restarts = max(0, restarts_of(report) - attempt.restarts)
+    preemptions = max(0, preemptions_of(report) - attempt.preemptions)
+    unpaid = uncharged(status, attempt, report)
+    if restarts or preemptions:
+        status = with_last_attempt(
+            status, restarts=attempt.restarts + restarts, preemptions=attempt.preemptions + preemptions
+        )
+        status = update(status, restarts=status.restarts + restarts)
+    return _charge(status, unpaid, job=job, at=at) if unpaid else status
+
+
+def _charge(status: JobStatus, restarts: int, *, job: Job, at: datetime) -> JobStatus:
     attempt = status.attempts[-1]
     budget = charge(
         status.restart_budget,
         attempt,
         restarts=restarts,
         window_seconds=job.spec.recovery.window_seconds,
-        now=_whole(snapshot.received_at),
+        now=_whole(at),
     )
     known = stage_of(status, attempt).restarts
     return with_stage(update(status, restart_budget=budget), attempt.stage, restarts=known + restarts)

@@ -60,6 +60,10 @@ class EndRecord(UntrustedBlock):
     step: int = Field(default=0, ge=0, le=1 << 53)
     failure: RecordedFailure | None = None
     output_digest: Digest | None = None
+    restarts: int = Field(default=0, ge=0, le=1_000_000)
+    """This and the next two as in the final report (domain.report), for where that never arrives."""
+    preemptions: int = Field(default=0, ge=0, le=1_000_000)
+    earlier_restarts: int = Field(default=0, ge=0, le=1_000_000)
 
     def speaks_of(self, stage: str) -> bool:
         """Whether it is about this stage. A trainer that could not read its RunConfig does not know its own."""

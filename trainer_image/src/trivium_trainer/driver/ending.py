@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trivium_trainer.config import RunConfig
 from trivium_trainer.driver.client import ProgressClient, ReportRefusedError
+from trivium_trainer.driver.ledger import Attempt
 from trivium_trainer.driver.report_file import ReportFile
 from trivium_trainer.driver.reporter import SEQUENCE_BLOCK
 from trivium_trainer.durable import read_json, write_json
@@ -37,6 +38,16 @@ def read_end_record(stage: StageDirectory) -> EndRecord | None:
     except ValueError as error:
         log.warning("%s is ignored: %s", stage.end_record, error)
         return None
+
+
+def with_restarts(record: EndRecord, attempt: Attempt) -> EndRecord:
+    """The record with what the ledger says: the log's last line tells it also where no report arrives any more."""
+    counts = {
+        "restarts": attempt.restarts(),
+        "preemptions": attempt.preemptions(),
+        "earlier_restarts": attempt.earlier_restarts(),
+    }
+    return record.model_copy(update=counts)
 
 
 def write_end_record(config: RunConfig, stage: StageDirectory, record: EndRecord) -> None:
