@@ -424,7 +424,7 @@ ROWS = (
     Row(
         want="QueueGaveUp",
         who="platform",
-        says="FailedToStart): conflict for key pool",
+        says="FailedToStart. conflict for key pool",
         job=living(**QUEUED),
         around={
             "ray_job": ray_job(suspend=True),
@@ -435,7 +435,7 @@ ROWS = (
     Row(
         want="AdmissionChecks",
         who="platform",
-        says="provisioning is Pending: nodes are ordered",
+        says="provisioning: Pending: nodes are ordered",
         job=living(**QUEUED),
         around={
             "ray_job": ray_job(suspend=True),
@@ -450,6 +450,17 @@ ROWS = (
         who="nobody",
         says="You may not read Workloads",
         job=living(**QUEUED),
+        around={"ray_job": ray_job(suspend=True), "workload": UNREADABLE, "local_queue": UNREADABLE},
+    ),
+    Row(
+        want="KueueAbsent",
+        who="platform",
+        says="and nothing admits it",
+        job=job(
+            phase="Queued",
+            attempts=[attempt(**QUEUED)],
+            conditions=[condition("QuotaReserved", "False", "NoWorkload", "It waits, and nothing admits it.")],
+        ),
         around={"ray_job": ray_job(suspend=True), "workload": UNREADABLE, "local_queue": UNREADABLE},
     ),
     Row(

@@ -7,6 +7,7 @@ import typer
 from trivium.cli.logs import cluster_logs
 from trivium.cli.options import AsOption, ContextOption, KubeconfigOption, NamespaceOrContexts
 from trivium.cli.orders import cluster_resume, cluster_suspend
+from trivium.cli.report import cluster_report
 from trivium.cli.status import cluster_status
 from trivium.cli.version import version
 from trivium.cli.why_command import why
@@ -24,6 +25,7 @@ for name, command in (
     ("status", cluster_status),
     ("why", why),
     ("logs", cluster_logs),
+    ("report", cluster_report),
     ("suspend", cluster_suspend),
     ("resume", cluster_resume),
     ("version", version),

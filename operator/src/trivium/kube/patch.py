@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+from trivium.kube.served_kinds import ServedKind
 from trivium.kube.user_access import UserAccess
 from trivium.kube.user_requests import request_object
-from trivium.kube.user_resources import POD, Resource
+from trivium.kube.user_resources import POD
 from trivium.ports import NotFoundError
 
 _FIELD_MANAGER = "kubectl-trivium"
 
 
 async def patch_object(
-    access: UserAccess, resource: Resource, *, namespace: str, name: str, change: Mapping[str, Any]
+    access: UserAccess, resource: ServedKind, *, namespace: str, name: str, change: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Merge `change` into an object; the object as it is then. Raises NotFoundError, RefusedError."""
     return await request_object(
         access,
         "PATCH",
-        f"{resource.path(namespace)}/{name}",
+        resource.path(namespace, name),
         query={"fieldManager": _FIELD_MANAGER},
         body=change,
         content_type="application/merge-patch+json",
@@ -36,6 +37,6 @@ async def delete_pod(access: UserAccess, *, namespace: str, name: str, uid: str)
     """Delete that very pod, without waiting for its grace; one that is gone counts as done."""
     body = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
     try:
-        await request_object(access, "DELETE", f"{POD.path(namespace)}/{name}", body=body)
+        await request_object(access, "DELETE", POD.path(namespace, name), body=body)
     except NotFoundError:
         return

@@ -29,5 +29,5 @@ async def read_pod_log(
         "sinceTime": since_time or "",
         "timestamps": "true" if timestamps else "",
     }
-    async for line in stream_lines(access, f"{POD.path(namespace)}/{pod}/log", query=query):
+    async for line in stream_lines(access, POD.path(namespace, pod, subresource="log"), query=query):
         yield line

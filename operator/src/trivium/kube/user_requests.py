@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
+from trivium.kube.served_kinds import ServedKind
 from trivium.kube.user_access import UserAccess
-from trivium.kube.user_resources import Resource
 from trivium.ports import ClusterError, ConflictError, NotFoundError, RefusedError, TransientError
 
 _PAGE = 500
@@ -47,26 +47,26 @@ _ERRORS: Mapping[int, type[ClusterError]] = {
 
 
 async def list_objects(
-    access: UserAccess, resource: Resource, *, namespace: str | None = None, labels: str = "", fields: str = ""
+    access: UserAccess, resource: ServedKind, *, namespace: str | None = None, labels: str = "", fields: str = ""
 ) -> list[dict[str, Any]]:
     """Every object of a kind; `namespace` None is all of them. Raises MissingKindError where the kind is not served."""
     query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
     found: list[dict[str, Any]] = []
     while True:
         try:
-            page = await request_json(access, "GET", resource.path(namespace), query=query)
+            page = await request_json(access, "GET", resource.path(namespace or ""), query=query)
         except NotFoundError as error:
-            raise MissingKindError(f"{resource.kind}: this cluster does not serve {resource.group_version}") from error
+            raise MissingKindError(f"{resource.kind}: this cluster does not serve {resource.api_version}") from error
         # Items of a list carry neither.
-        found += [{"apiVersion": resource.group_version, "kind": resource.kind} | one for one in page["items"]]
+        found += [{"apiVersion": resource.api_version, "kind": resource.kind} | one for one in page["items"]]
         query["continue"] = str((page.get("metadata") or {}).get("continue") or "")
         if not query["continue"]:
             return found
 
 
-async def get_object(access: UserAccess, resource: Resource, *, namespace: str | None, name: str) -> dict[str, Any]:
+async def get_object(access: UserAccess, resource: ServedKind, *, namespace: str | None, name: str) -> dict[str, Any]:
     """One object. Raises NotFoundError."""
-    return await request_object(access, "GET", f"{resource.path(namespace)}/{name}")
+    return await request_object(access, "GET", resource.path(namespace or "", name))
 
 
 async def request_object(access: UserAccess, method: str, path: str, **options: Any) -> dict[str, Any]:

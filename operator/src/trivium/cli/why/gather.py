@@ -8,23 +8,21 @@ from trivium.cli.cluster.jobs import event_time, get_job
 from trivium.cli.why.facts import Facts, Seen
 from trivium.cli.why.judge_operator import LEASE_NAME
 from trivium.cli.why.webhooks import see_webhooks
+from trivium.domain.workload import JOB_UID_LABEL
+from trivium.kube.served_kinds import LEASE, ServedKind
 from trivium.kube.user_access import UserAccess
 from trivium.kube.user_requests import ForbiddenError, MissingKindError, get_object, list_objects, read_server_time
 from trivium.kube.user_resources import (
     COMPUTE_PROFILE,
     EVENT,
     JOBS,
-    LEASE,
     LOCAL_QUEUE,
     POD,
     RAY_JOB,
     WORKLOAD,
-    Resource,
 )
 from trivium.ports import Manifest, NotFoundError
 from trivium.render.names import JOB_UID, QUEUE_NAME, RUN
-
-_WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
 
 
 async def gather_facts(access: UserAccess, address: str, *, flags: str) -> Facts:
@@ -72,7 +70,7 @@ def _living(job: Manifest) -> Mapping[str, Any]:
 
 
 async def _see_all(
-    access: UserAccess, resource: Resource, *, namespace: str | None, labels: str = "", fields: str = ""
+    access: UserAccess, resource: ServedKind, *, namespace: str | None, labels: str = "", fields: str = ""
 ) -> Seen:
     try:
         return Seen(objects=await list_objects(access, resource, namespace=namespace, labels=labels, fields=fields))
@@ -82,7 +80,7 @@ async def _see_all(
         return Seen(served=False)
 
 
-async def _see_one(access: UserAccess, resource: Resource, *, namespace: str, name: str | None) -> Seen:
+async def _see_one(access: UserAccess, resource: ServedKind, *, namespace: str, name: str | None) -> Seen:
     """None is named: none is seen. An absent object and an absent kind are both 404, so the kind is asked for."""
     if not name:
         return Seen(readable=False)
@@ -108,7 +106,7 @@ async def _see_workload(access: UserAccess, ray_job: Seen) -> Seen:
     found = ray_job.first
     namespace = found["metadata"]["namespace"] if found is not None else access.namespace
     uid = found["metadata"]["uid"] if found is not None else "none"
-    return await _see_all(access, WORKLOAD, namespace=namespace, labels=f"{_WORKLOAD_OF}={uid}")
+    return await _see_all(access, WORKLOAD, namespace=namespace, labels=f"{JOB_UID_LABEL}={uid}")
 
 
 def _queue_of(attempt: Mapping[str, Any], ray_job: Seen) -> str | None:

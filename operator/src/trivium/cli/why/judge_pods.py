@@ -10,6 +10,7 @@ from trivium.cli import figures
 from trivium.cli.why.cause import Cause
 from trivium.cli.why.facts import Facts
 from trivium.domain.pod_evidence import PodEvidence, read_pod_evidence
+from trivium.domain.ray_job_state import AttemptState, read_ray_job_state
 from trivium.ports import Manifest
 
 _VOLUME_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
@@ -133,10 +134,9 @@ def judge_reports(facts: Facts) -> Cause | None:
     attempt, ray_job = facts.attempt, facts.ray_job.first
     if attempt is None or ray_job is None or attempt.get("runningAt"):
         return None
-    status: Mapping[str, Any] = ray_job.get("status") or {}
-    if (status.get("jobDeploymentStatus"), status.get("jobStatus")) != ("Running", "RUNNING"):
+    if read_ray_job_state(ray_job) is not AttemptState.RUNNING:
         return None
-    waited = facts.seconds_since(status.get("startTime"))
+    waited = facts.seconds_since((ray_job.get("status") or {}).get("startTime"))
     if waited < _REPORT_SECONDS:
         return None
     return Cause(

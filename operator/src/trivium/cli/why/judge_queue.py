@@ -3,11 +3,10 @@
 Reasons and messages of a Workload pass through as they are: their vocabulary changes between releases.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from trivium.api.conditions import Reason
 from trivium.cli.why.cause import Cause
 from trivium.cli.why.facts import Facts
+from trivium.domain.workload import WorkloadSeen, read_workload
 from trivium.ports import Manifest
 from trivium.render.names import QUEUE_NAME
 
@@ -25,7 +24,7 @@ def judge_queue(facts: Facts) -> Cause | None:
     if not facts.workload.served:
         return _kueue_absent(facts, "The cluster has no Kueue, and the job's queue is one of Kueue's.")
     queue = str(attempt.get("queue") or _queue_of(ray_job))
-    workload = facts.workload.first
+    workload = read_workload(facts.workload.objects)
     if workload is not None:
         return _of_workload(facts, workload, queue)
     return None if ray_job is None else _without_workload(facts, ray_job, queue)
@@ -45,21 +44,17 @@ def _queue_of(ray_job: Manifest | None) -> str:
     return str(((ray_job or {}).get("metadata", {}).get("labels") or {}).get(QUEUE_NAME) or "")
 
 
-def _of_workload(facts: Facts, workload: Manifest, queue: str) -> Cause | None:
-    status: Mapping[str, Any] = workload.get("status") or {}
-    conditions = {one["type"]: one for one in status.get("conditions") or ()}
-    name = workload["metadata"]["name"]
-    describe = facts.kubectl(f"describe workload {name}")
-    finished = conditions.get("Finished") or {}
-    if finished.get("status") == "True" and finished.get("reason") in {"FailedToStart", "OutOfSync"}:
+def _of_workload(facts: Facts, workload: WorkloadSeen, queue: str) -> Cause | None:
+    describe = facts.kubectl(f"describe workload {workload.name}")
+    if workload.finished is not None:
         return Cause(
             code="QueueGaveUp",
-            says=f"Kueue gave its Workload up ({finished['reason']}): {finished.get('message', '')}",
+            says=f"Kueue gave its Workload up: {workload.finished}",
             remedy="Ask the platform team: the profile and the queue's flavor contradict each other.",
             who="platform",
             commands=(describe,),
         )
-    if (workload.get("spec") or {}).get("active") is False:
+    if not workload.active:
         return Cause(
             code="WorkloadInactive",
             says="Its Workload was deactivated, by a person or by Kueue after too many tries.",
@@ -67,21 +62,20 @@ def _of_workload(facts: Facts, workload: Manifest, queue: str) -> Cause | None:
             who="platform",
             commands=(describe, facts.kubectl_trivium("suspend")),
         )
-    reserved, admitted = conditions.get("QuotaReserved") or {}, conditions.get("Admitted") or {}
-    if reserved.get("status") == "True":
-        return None if admitted.get("status") == "True" else _checks(status, describe)
+    if workload.reserved is not None and workload.evicted is None:
+        return None if workload.admitted else _checks(workload, describe)
     if facts.local_queue.surely_absent and queue:
         return _queue_missing(facts, queue)
-    return _no_quota(facts, reserved, queue, describe)
+    return _no_quota(facts, workload, queue, describe)
 
 
-def _no_quota(facts: Facts, reserved: Mapping[str, Any], queue: str, describe: str) -> Cause:
-    inactive = _inactive(facts.local_queue.first)
-    reason = str(reserved.get("reason") or "Pending")
-    message = inactive or reserved.get("message") or "Kueue has not said why"
+def _no_quota(facts: Facts, workload: WorkloadSeen, queue: str, describe: str) -> Cause:
+    said, inactive = workload.unreserved or workload.evicted, _inactive(facts.local_queue.first)
+    reason = said.reason if said is not None else ""
+    message = inactive or (said.message if said is not None else "") or "Kueue has not said why"
     stuck = bool(inactive) or reason in _NEEDS_SOMEBODY
     return Cause(
-        code="QueueStopped" if inactive else "QuotaPending" if not stuck else reason,
+        code="QueueStopped" if inactive else reason if stuck else "QuotaPending",
         says=f"It waits for quota in queue {queue} and holds nothing: {message}",
         remedy="No waiting helps: ask for less (workers, gpusPerWorker), choose another compute.queue, or ask the "
         "platform team."
@@ -99,12 +93,10 @@ def _inactive(local_queue: Manifest | None) -> str:
     return ""
 
 
-def _checks(status: Mapping[str, Any], describe: str) -> Cause:
-    pending = [one for one in status.get("admissionChecks") or () if one.get("state") != "Ready"]
-    told = "; ".join(f"{one['name']} is {one.get('state', 'Pending')}: {one.get('message', '')}" for one in pending)
+def _checks(workload: WorkloadSeen, describe: str) -> Cause:
     return Cause(
         code="AdmissionChecks",
-        says=f"It has quota and waits for admission checks: {told or 'Kueue has not said which'}",
+        says=f"It has quota and waits for admission checks: {'; '.join(workload.checks) or 'Kueue has not said which'}",
         remedy="It starts by itself when they agree; ask the platform team if that takes long.",
         who="platform",
         commands=(describe,),
@@ -132,8 +124,12 @@ def _waiting(facts: Facts, queue: str, message: str) -> Cause:
 
 
 def _unseen(facts: Facts, queue: str) -> Cause:
-    said = facts.condition("QuotaReserved").get("message") or facts.status.get("message") or ""
-    return _waiting(facts, queue, f"{said} (You may not read Workloads, which say more.)".strip())
+    """The operator may read what this person may not, and writes it down."""
+    reserved = facts.condition("QuotaReserved")
+    if reserved.get("reason") == Reason.NO_WORKLOAD:
+        return _kueue_absent(facts, reserved.get("message") or "Kueue has made no Workload of its RayJob.")
+    said = reserved.get("message") or facts.status.get("message") or ""
+    return _waiting(facts, queue, f"{said} (You may not read Workloads.)".strip())
 
 
 def _kueue_absent(facts: Facts, says: str) -> Cause:

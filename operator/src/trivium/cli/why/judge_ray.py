@@ -1,6 +1,6 @@
 """The attempt's RayJob: is it made, does KubeRay act on it? Pure.
 
-States are read where the operator reads them (domain/ray_job_state.py); here only what leads nowhere by itself.
+KubeRay's states are read where the operator reads them (domain/ray_job_state.py); here only what is stuck.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from trivium.cli import figures
 from trivium.cli.why.cause import Cause
 from trivium.cli.why.facts import Facts
+from trivium.domain.ray_job_state import AttemptState, read_ray_job_state
 from trivium.ports import Manifest
 
 _CREATION_SECONDS = 30.0
@@ -75,22 +76,22 @@ def judge_ray_job(facts: Facts) -> Cause | None:
     ray_job, attempt = facts.ray_job.first, facts.attempt
     if ray_job is None or attempt is None:
         return None
-    status: Mapping[str, Any] = ray_job.get("status") or {}
-    state, name = str(status.get("jobDeploymentStatus") or ""), ray_job["metadata"]["name"]
+    state, name = read_ray_job_state(ray_job), ray_job["metadata"]["name"]
     describe = facts.kubectl(f"describe rayjob {name}")
     if ray_job["metadata"].get("deletionTimestamp"):
         return _deleting(facts, ray_job, describe)
-    if state == "ValidationFailed":
+    if state is AttemptState.INVALID:
         return Cause(
             code="RayJobInvalid",
-            says=f"KubeRay refuses the RayJob: {status.get('message', '')}",
+            says=f"KubeRay refuses the RayJob: {(ray_job.get('status') or {}).get('message', '')}",
             remedy="Report it: the operator made it.",
             who="platform",
             commands=(describe,),
         )
     if (ray_job.get("spec") or {}).get("suspend"):
         return None if attempt.get("queue") or facts.queued else _suspended_by_other(facts, name, describe)
-    if state == "" and facts.seconds_since(ray_job["metadata"].get("creationTimestamp")) > _KUBERAY_SECONDS:
+    untouched = not ray_job.get("status")
+    if untouched and facts.seconds_since(ray_job["metadata"].get("creationTimestamp")) > _KUBERAY_SECONDS:
         return _kuberay_absent(facts, f"KubeRay has not touched the RayJob {name}.", describe)
     return None
 
@@ -132,7 +133,7 @@ def judge_cluster(facts: Facts) -> Cause | None:
     ray_job, attempt = facts.ray_job.first, facts.attempt
     if ray_job is None or attempt is None or facts.pods.objects or not facts.pods.readable or facts.queued:
         return None
-    if (ray_job.get("status") or {}).get("jobDeploymentStatus") != "Initializing":
+    if read_ray_job_state(ray_job) is not AttemptState.STARTING:
         return None
     refusal = next(
         (one for one in reversed(facts.warnings.objects) if str(one.get("reason") or "").startswith("Failed")), None
