@@ -8,9 +8,10 @@ import asyncio
 from dataclasses import dataclass
 from math import expm1
 
+from simulator.endings import Trouble
 from simulator.history import play
 from simulator.script import Job, Script
-from simulator.trainer import Driver, Pace, Trouble
+from simulator.trainer import Driver, Pace
 from simulator.world import World
 from trivium.planning.checkpoint_interval import best_interval
 

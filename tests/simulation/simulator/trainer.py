@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulator.disk import RunDirectory
+from simulator.endings import Ending, StopAsked, Trouble, ending_of, failure_of
 from simulator.manifests import INSPECTION
 from simulator.nodes import Pod
-from trivium.controller import Reporter
+from simulator.voice import SEQUENCE_BLOCK, Voice
 from trivium.ports import Manifest
 from trivium.store import controller_uid
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from simulator.kuberay import Run
     from simulator.world import World
 
-REPORT_PATIENCE_SECONDS = 5.0  # the trainer's client hangs up
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _ACKNOWLEDGE_SECONDS = 0.5, 15.0, 300.0
-SEQUENCE_BLOCK = 10**9
 _PREPARE_SECONDS = 12.0
 _OUTPUT_SECONDS = 3.0
 UNCOUNTED = "Preempted"
@@ -42,28 +40,6 @@ class Pace:
     restore: float = 6.0
     start: float = 4.0
     report: float = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How the driver's process ended, as Ray and KubeRay see it."""
-
-    job_status: str
-    message: str
-
-
-@dataclass(slots=True)
-class Trouble(Exception):  # noqa: N818 what happens to the ranks, not an error of the simulation
-    """A blow to a start: a failure that a rank names ends the attempt, others may be retried inside."""
-
-    failure_class: str
-    reason: str
-    named: bool
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-class StopAsked(Exception):  # noqa: N818 a command, not an error
-    """Save and stop."""
 
 
 class Driver:
@@ -88,9 +64,10 @@ class Driver:
         self._news = asyncio.Event()
         self._workers_there = asyncio.Event()
         self._workers_there.set()
-        self._deaf = self._mute = False
+        self._deaf = False
         self._task = world.loop.create_task(self._work())
-        self._voice = world.loop.create_task(self._report_regularly())
+        self._voice = Voice(world, self.job_uid, run.cluster, report=self._report, obey=self._obey)
+        self._speaking = world.loop.create_task(self._voice.speak())
 
     @property
     def is_alive(self) -> bool:
@@ -103,7 +80,7 @@ class Driver:
         if self.ending is None:
             self.is_lost = True
         self._task.cancel()
-        self._voice.cancel()
+        self._speaking.cancel()
 
     def strike(self, trouble: Trouble) -> None:
         """Something happens to a rank."""
@@ -128,7 +105,7 @@ class Driver:
 
     def hang(self, *, watchdog: bool, mute: bool) -> None:
         """Training stands still; the watchdog notices, or hangs as well; the reports go on, or do not."""
-        self._mute = mute
+        self._voice.mute = mute
         self._deaf = not watchdog
         self.strike(Trouble("Hang", "NoStep", named=True, details={"hang": True}))
 
@@ -137,9 +114,10 @@ class Driver:
     async def _work(self) -> None:
         record = await self._train_or_prepare()
         self.activity = "finish"
-        self._voice.cancel()
-        await self._deliver(record)
-        self._exit(_ending_of(record, falsely_failed=self._run.ray_job in self._world.falsely_failed))
+        self._speaking.cancel()
+        said = {"inspection": INSPECTION} if self.stage == "prepare" and record["outcome"] == "complete" else {}
+        await self._voice.deliver(record, **said)
+        self._exit(ending_of(record, falsely_failed=self._run.ray_job in self._world.falsely_failed))
 
     def _exit(self, ending: Ending) -> None:
         if self.ending is None:
@@ -156,7 +134,7 @@ class Driver:
             except StopAsked:
                 return self._record("stopped")
             except Trouble as trouble:
-                return self._record("failed", failure=_failure(trouble))
+                return self._record("failed", failure=failure_of(trouble))
             self.directory.digest = f"sha256:{self.job_uid}-{self.stage}"
         return self._record("complete", outputDigest=self.directory.digest)
 
@@ -267,15 +245,6 @@ class Driver:
 
     # Its voice
 
-    async def _report_regularly(self) -> None:
-        pause = 0.0
-        while True:
-            await asyncio.sleep(pause)
-            answer = None if self._mute else await self._post(self._report())
-            pause = self._pace.report if answer is not None else 5.0
-            if answer is not None:
-                self._obey(answer)
-
     def _obey(self, answer: dict[str, Any]) -> None:
         if self._budget is None:
             self._budget = answer["remainingRestarts"]
@@ -311,29 +280,6 @@ class Driver:
             report["checkpoint"] = {"step": newest, "path": f"{self.stage}/checkpoints/step-{newest:08d}"}
         return report
 
-    async def _post(self, report: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer; None if the report was refused or did not arrive."""
-        holder = self._world.intake()
-        if holder is None:
-            return None
-        asked = holder.hear_report(report, Reporter(job_uid=self.job_uid, ray_cluster=self._run.cluster))
-        await asyncio.wait({asked}, timeout=REPORT_PATIENCE_SECONDS)
-        if not asked.done() or asked.cancelled() or asked.exception() is not None:
-            return None
-        return asked.result()
-
-    async def _deliver(self, record: dict[str, Any]) -> None:
-        """The final report, until it is acknowledged."""
-        extra = {"inspection": INSPECTION} if self.stage == "prepare" and record["outcome"] == "complete" else {}
-        deadline, pause = self._loop.time() + _ACKNOWLEDGE_SECONDS, _FIRST_PAUSE_SECONDS
-        while not self._mute and self._loop.time() < deadline:
-            report = self._report(end=record, activity="finish", **extra)
-            report["sequence"] += SEQUENCE_BLOCK
-            if await self._post(report) is not None:
-                return
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE_SECONDS, 2 * pause)
-
     def _record(self, outcome: str, **fields: Any) -> dict[str, Any]:
         counts = {"restarts": self.restarts, "preemptions": self.preemptions, "earlierRestarts": self._earlier_restarts}
         return {"outcome": outcome, "stage": self.stage, "step": self.step, **counts, **fields}
@@ -346,26 +292,6 @@ def data_step(step: int, skips: list[dict[str, Any]]) -> int:
         if data >= skip["dataStep"]:
             data += skip["steps"]
     return data
-
-
-def _failure(trouble: Trouble) -> dict[str, Any]:
-    place = {key: value for key, value in trouble.details.items() if key != "hang"}
-    return {
-        "class": trouble.failure_class,
-        "reason": trouble.reason,
-        "message": "It broke.",
-        "remedy": "Mend it.",
-        **place,
-    }
-
-
-def _ending_of(record: dict[str, Any], *, falsely_failed: bool) -> Ending:
-    if falsely_failed:
-        return Ending(job_status="FAILED", message="The agent of the job was gone.")
-    if record["outcome"] == "complete":
-        return Ending(job_status="SUCCEEDED", message="Job finished successfully.")
-    tail = "Job entrypoint command failed with exit code 1\nTRIVIUM-RECORD " + json.dumps(record)
-    return Ending(job_status="FAILED", message=tail)
 
 
 def _read_config(world: "World", ray_job: Manifest) -> dict[str, Any]:

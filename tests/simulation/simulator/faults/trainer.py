@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from simulator.endings import Trouble
 from simulator.faults.fault import TRAINER_PHASES, Apply, Faults
-from simulator.trainer import Driver, Trouble
+from simulator.trainer import Driver
 from simulator.world import World
 
 FAULTS = Faults()
