@@ -57,6 +57,8 @@ class Reporter:
     """The job that the token's audience names."""
     ray_cluster: str | None = None
     """The RayCluster of the token's pod; None where the token cannot tell."""
+    namespace: str | None = None
+    """The namespace of that pod; None where the token cannot tell."""
 
 
 class ReportError(Exception):
@@ -80,6 +82,8 @@ class Controller:
         self._num_workers = num_workers
         self._queue: WorkQueue[ObjectKey] = WorkQueue(clock)
         self._under_way: set[asyncio.Future[None]] = set()
+        self._begun: dict[ObjectKey, datetime] = {}
+        """When each pass under way began."""
         self._passed = asyncio.Event()
         self._listed = asyncio.Event()
         """Nothing is decided from half a world: the first pass waits for the first full list."""
@@ -111,8 +115,23 @@ class Controller:
             self._settings = replace(self._settings, listening_since=now)
             self._wake(self._store.job_keys())  # looks that were put off by the old clock
 
+    def trust(self, ca_pem: str | None) -> None:
+        """The authorities of the progress endpoint from now on: every job's pass brings them to its namespace."""
+        if ca_pem != self._settings.ca_pem:
+            self._settings = replace(self._settings, ca_pem=ca_pem)
+            self._wake(self._store.job_keys())
+
+    def has_listed(self) -> bool:
+        """Whether the first full list is in: before it nothing is decided."""
+        return self._listed.is_set()
+
+    def longest_pass(self) -> timedelta:
+        """How long the oldest pass under way has been so; every call of it has a time-out, so minutes mean a bug."""
+        return max((self._clock.now() - begun for begun in self._begun.values()), default=timedelta(0))
+
     async def run(self) -> None:
-        """Reconcile until `stop`; the passes under way are finished first."""
+        """Reconcile until `stop`; the passes under way are finished first. Silence of trainers counts from here."""
+        self._settings = replace(self._settings, listening_since=self._clock.now())
         workers = [asyncio.create_task(self._work()) for _ in range(self._num_workers)]
         resync = asyncio.create_task(self._resync_regularly())
         beats = asyncio.create_task(self._beat_regularly())
@@ -139,6 +158,7 @@ class Controller:
         """Reconcile a key that was taken from the queue, and queue what follows from it."""
         if self._last_beat is not None:
             self.beat()  # a process that thaws may come here before its beat does
+        self._begun[key] = self._clock.now()
         try:
             outcome = await reconcile(
                 key, now=self._clock.now(), store=self._store, cluster=self._cluster, settings=self._settings
@@ -157,6 +177,7 @@ class Controller:
                 self._queue.add_at(key, outcome.next_look)
         finally:
             self._queue.done(key)
+            del self._begun[key]
             self._passed.set()
             self._passed = asyncio.Event()
 
@@ -196,6 +217,9 @@ class Controller:
         manifest = self._store.get(key) if key is not None else None
         if key is None or manifest is None:
             raise ReportError(HTTPStatus.NOT_FOUND, "jobUid: there is no such job (any more).")
+        if reporter.namespace is not None and reporter.namespace != key.namespace:
+            # Labels and owners of a pod are its author's to write, and he may live in another namespace.
+            raise ReportError(HTTPStatus.FORBIDDEN, "jobUid: the job is of another namespace than the token's pod.")
         try:
             job = parse_job(manifest)
         except ValidationError:

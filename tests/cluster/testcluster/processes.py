@@ -56,6 +56,16 @@ class Process:
                 raise StartError(f"{self.name} {what}. Its log ends:\n{self._tail()}")
             time.sleep(0.05)
 
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._running is not None and self._running.poll() is None
+
+    def end(self, number: signal.Signals, *, seconds: float = 30) -> int:
+        """Send a signal; the exit code. Raises subprocess.TimeoutExpired."""
+        assert self._running is not None, f"{self.name} was not started"
+        self._running.send_signal(number)
+        return self._running.wait(seconds)
+
     def kill(self) -> None:
         """SIGKILL; returns when the process is gone. Graceful stops of the API server wait a minute for watches."""
         if self._running is not None:

@@ -4,6 +4,7 @@ import typer
 
 from trivium.cli.crds import crds
 from trivium.cli.logs import logs
+from trivium.cli.operator import operator
 from trivium.cli.orders import delete, resume, suspend
 from trivium.cli.plan import plan
 from trivium.cli.report import report
@@ -22,5 +23,5 @@ application = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, plan, validate, status, why, logs, report, suspend, resume, delete, crds, version):
+for command in (run, plan, validate, status, why, logs, report, suspend, resume, delete, crds, operator, version):
     application.command()(command)

@@ -47,6 +47,17 @@ def _ignore(_method: str, _code: int) -> None:
     """Nobody counts requests."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAccess:
+    """What another client needs to reach the same server as the same user; None where there is no such thing."""
+
+    server: str
+    ca_file: str | None
+    token: str | None
+    certificate_file: str | None
+    key_file: str | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Connection:
     """An open client. `close` it at the end; `open_connection` does."""
@@ -55,6 +66,18 @@ class Connection:
     on_request: OnRequest = _ignore
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WRITES_AT_ONCE))
     """Writes at once; reads and the Lease, which has a connection of its own, do not wait for them."""
+
+    def access(self) -> ServerAccess:
+        """As it is now: in a pod the token is read anew from its file every minute."""
+        settings = self.api.configuration
+        scheme, _, token = str((settings.api_key or {}).get("BearerToken") or "").partition(" ")
+        return ServerAccess(
+            server=settings.host,
+            ca_file=settings.ssl_ca_cert,
+            token=token or scheme or None,
+            certificate_file=settings.cert_file,
+            key_file=settings.key_file,
+        )
 
     async def read(self, path: str, *, query: Mapping[str, str] | None = None, seconds: float = REQUEST_SECONDS) -> Any:
         """GET. Raises the errors of ports.py."""

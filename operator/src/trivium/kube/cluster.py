@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -107,7 +108,8 @@ class KubeCluster:
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{regarding.name[:200]}.", "namespace": namespace},
+            # As client-go names them; a generated name may not end in a dot before its random part.
+            "metadata": {"name": f"{regarding.name[:200]}.{secrets.token_hex(8)}", "namespace": namespace},
             "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": _REPORTER,
             "reportingInstance": self._instance[:128],

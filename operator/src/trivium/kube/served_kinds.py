@@ -62,3 +62,5 @@ _KINDS = (
     ),
 )
 SERVED_KINDS = {one.kind: one for one in _KINDS}
+LEASE = ServedKind(kind="Lease", group="coordination.k8s.io", version="v1", plural="leases")
+"""Watched as a heartbeat: its holder renews it every two seconds."""
