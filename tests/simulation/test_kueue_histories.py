@@ -74,12 +74,18 @@ def test_a_workload_is_as_kueue_makes_it():
     """Names and order of its parts, as read in pkg/controller/jobs/rayjob at 0.15.0."""
     ray_job = {
         "metadata": {"name": "a-1", "namespace": "team", "uid": "u", "labels": {workloads.QUEUE_LABEL: "b"}},
-        "spec": {"rayClusterSpec": {"workerGroupSpecs": [{"groupName": "workers", "replicas": 3}]}},
+        "spec": {
+            "rayClusterSpec": {
+                "headGroupSpec": {"template": {"spec": "h"}},
+                "workerGroupSpecs": [{"groupName": "workers", "replicas": 3, "template": {"spec": "w"}}],
+            },
+            "submitterPodTemplate": {"spec": "s"},
+        },
     }
     made = workloads.new_workload(ray_job)
     assert made["metadata"]["name"].startswith("rayjob-a-1-")
-    pods = [(one["name"], one["count"]) for one in made["spec"]["podSets"]]
-    assert pods == [("head", 1), ("workers", 3), ("submitter", 1)]
+    pods = [(one["name"], one["count"], one["template"]["spec"]) for one in made["spec"]["podSets"]]
+    assert pods == [("head", 1, "h"), ("workers", 3, "w"), ("submitter", 1, "s")]
     admitted = made | {"status": workloads.reserved(made, now="t")}
     told = [("Evicted", True, "Preempted", "for others"), ("Preempted", True, "InClusterQueue", "for others")]
     evicted = admitted | {"status": workloads.with_conditions(admitted, *told, now="t")}

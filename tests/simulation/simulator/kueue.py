@@ -8,10 +8,11 @@ too (LocalQueueDefaulting), so an operator that knows nothing of queues must liv
 of jobframework/reconciler.go, and the scheduler's after it. While Kueue is down nobody looks, and its webhook refuses.
 """
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulator import workloads
-from simulator.loop import rfc3339, wall_clock
+from simulator.loop import START, rfc3339, wall_clock
 from simulator.workloads import LOCAL_QUEUE, PREEMPTED, QUEUE_LABEL, condition, holds, with_conditions
 from trivium.domain.workload import JOB_UID_LABEL
 from trivium.ports import Manifest, ObjectKey, TransientError
@@ -51,7 +52,8 @@ class Kueue:
             return False
         more: dict[str, Any] = {}
         if reason in ("PodsReadyTimeout", "AdmissionCheck"):
-            more["requeueState"] = {"count": 1, "requeueAt": self._loop.time() + _BACKOFF_SECONDS}
+            after = wall_clock(self._loop) + timedelta(seconds=_BACKOFF_SECONDS)
+            more["requeueState"] = {"count": 1, "requeueAt": rfc3339(after)}
         preempted = [("Preempted", True, "InClusterQueue", message)] if reason == "Preempted" else []
         self._tell(workload, ("Evicted", True, reason, message), *preempted, **more)
         return True
@@ -177,7 +179,7 @@ class Kueue:
 
     def _schedule(self, live: Manifest, workload: Manifest) -> None:
         now = self._loop.time()
-        requeue_at = float((workload.get("status") or {}).get("requeueState", {}).get("requeueAt", 0.0))
+        requeue_at = self._requeue_at(workload)
         if now < self.stopped_until:
             self._wait(live, workload, "Inadmissible", "ClusterQueue gpus is stopped", until=self.stopped_until)
         elif now < requeue_at:
@@ -186,6 +188,11 @@ class Kueue:
             self._wait(live, workload, "Pending", workloads.lacking(workload), until=self.taken_until)
         else:
             self._show(workload, workloads.reserved(workload, now=self._now()))
+
+    def _requeue_at(self, workload: Manifest) -> float:
+        """When a back-off is over, in the world's seconds."""
+        moment = ((workload.get("status") or {}).get("requeueState") or {}).get("requeueAt")
+        return 0.0 if moment is None else (datetime.fromisoformat(moment) - START).total_seconds()
 
     def _wait(self, live: Manifest, workload: Manifest, reason: str, message: str, *, until: float) -> None:
         self._show(workload, workloads.refused(workload, reason, message, now=self._now()))

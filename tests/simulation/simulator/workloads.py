@@ -23,8 +23,10 @@ def new_workload(ray_job: Manifest) -> dict[str, Any]:
     """The Workload of a RayJob, before anybody has looked at it."""
     metadata, spec = ray_job["metadata"], ray_job["spec"]
     name, uid = metadata["name"], metadata["uid"]
-    groups = [(group["groupName"], group["replicas"]) for group in spec["rayClusterSpec"]["workerGroupSpecs"]]
-    counts = [("head", 1), *groups, ("submitter", 1)]
+    cluster = spec["rayClusterSpec"]
+    groups = [(group["groupName"], group["replicas"], group["template"]) for group in cluster["workerGroupSpecs"]]
+    head, submitter = cluster["headGroupSpec"]["template"], spec["submitterPodTemplate"]
+    pods = [("head", 1, head), *groups, ("submitter", 1, submitter)]
     return {
         "apiVersion": "kueue.x-k8s.io/v1beta2",
         "kind": "Workload",
@@ -40,7 +42,7 @@ def new_workload(ray_job: Manifest) -> dict[str, Any]:
         "spec": {
             "active": True,
             "queueName": metadata["labels"][QUEUE_LABEL],
-            "podSets": [{"name": name, "count": count} for name, count in counts],
+            "podSets": [{"name": name, "count": count, "template": template} for name, count, template in pods],
         },
         "status": {},
     }
