@@ -133,8 +133,11 @@ def test_what_kueue_will_never_start_does_not_wait_for_ever(case, conditions, ac
     assert WORDS in failure.message
 
 
-@pytest.mark.parametrize(("reason", "final"), [("FailedToStart", True), ("OutOfSync", False)])
-def test_a_ray_job_that_cannot_be_started_is_not_made_a_second_time(case, reason, final):
+@pytest.mark.parametrize("reason", ["FailedToStart", "OutOfSync"])
+@pytest.mark.parametrize(("restarts", "final"), [(0, True), (1, False)])
+def test_a_ray_job_that_cannot_be_started_is_made_again_while_there_is_budget(case, reason, restarts, final):
+    """The flavor of the next one may be another."""
+    case.with_spec(recovery={"maxRestarts": restarts})
     case.status = waiting(case).workload(("Finished", "True", reason, WORDS)).decide().status
     case.raw["ray_jobs"] = case.raw["workloads"] = ()
     assert isinstance(case.decide().verdict, Finish) is final

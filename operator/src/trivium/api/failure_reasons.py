@@ -110,7 +110,7 @@ REASONS_OF_FAILURES: Mapping[FailureReason, tuple[FailureClass, str]] = MappingP
         ),
         FailureReason.WORKLOAD_FAILED_TO_START: (
             FailureClass.INTERNAL,
-            "Kueue cannot start the RayJob: its node labels contradict the ResourceFlavor; never tried again.",
+            "Kueue cannot start the RayJob: its node labels contradict the ResourceFlavor; the next may get another.",
         ),
         FailureReason.WORKLOAD_OUT_OF_SYNC: (
             FailureClass.INTERNAL,

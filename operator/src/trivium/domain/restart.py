@@ -15,9 +15,6 @@ from trivium.domain.verdict import Finish, Hold, Verdict
 
 _JITTER = 0.2  # of the pause: jobs that failed together do not come back together
 
-_SAME_AGAIN = frozenset({FailureReason.RAY_JOB_INVALID, FailureReason.WORKLOAD_FAILED_TO_START})
-"""Internal, and never tried again: the next RayJob would be the same, and refused alike."""
-
 
 def judge_final_failure(situation: Situation) -> Verdict | None:
     """Whether the last failure ends the job. A suspension does not hide it."""
@@ -84,7 +81,7 @@ def _failed_attempt(situation: Situation) -> Attempt | None:
 def _why_final(situation: Situation, failure: Failure) -> Failure | None:
     """The failure to finish with, or None if there is another attempt."""
     policy, stage = FAILURE_POLICIES[failure.failure_class], situation.stage
-    if not policy.retried or failure.reason in _SAME_AGAIN:
+    if not policy.retried or failure.reason == FailureReason.RAY_JOB_INVALID:
         return failure
     if policy.needs_change and stage is not None and stage.plan is not None:
         change = next_attempt(situation, stage.plan)
