@@ -20,7 +20,7 @@ from trivium.api.status import Attempt, JobStatus
 from trivium.domain.attempt_facts import is_urgent, progress_due_at
 from trivium.domain.report import ProgressReport, ReportSnapshot
 from trivium.domain.report_answer import answer_report
-from trivium.ports import Clock, Cluster, ClusterError, Manifest, ObjectKey
+from trivium.ports import Clock, Cluster, ClusterError, Manifest, ObjectKey, Observer
 from trivium.reconcile import Settings, reconcile
 from trivium.store import WATCHED_KINDS, Store
 from trivium.work_queue import WorkQueue
@@ -69,17 +69,29 @@ class ReportError(Exception):
         self.status = status
 
 
+class _Unobserved(Observer):
+    """Nobody counts."""
+
+
 class Controller:
     """Lives on one event loop; `run` until cancelled or stopped."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, settings: Settings, clock: Clock, *, num_workers: int = 4
+        self,
+        store: Store,
+        cluster: Cluster,
+        settings: Settings,
+        clock: Clock,
+        *,
+        num_workers: int = 4,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._settings = settings
         self._clock = clock
         self._num_workers = num_workers
+        self._observer: Observer = observer if observer is not None else _Unobserved()
         self._queue: WorkQueue[ObjectKey] = WorkQueue(clock)
         self._under_way: set[asyncio.Future[None]] = set()
         self._begun: dict[ObjectKey, datetime] = {}
@@ -159,25 +171,30 @@ class Controller:
         if self._last_beat is not None:
             self.beat()  # a process that thaws may come here before its beat does
         self._begun[key] = self._clock.now()
+        self._observer.on_pass_begin(key, waited=self._queue.waited(key))
+        failure: Exception | None = None
         try:
             outcome = await reconcile(
                 key, now=self._clock.now(), store=self._store, cluster=self._cluster, settings=self._settings
             )
         except ClusterError as error:
-            delay = self._queue.add_rate_limited(key)
+            failure, delay = error, self._queue.add_rate_limited(key)
             _log.warning("%s: %s; again in %.1f s", key.kind, type(error).__name__, delay.total_seconds())
-        except Exception:  # noqa: BLE001 a bug in one job's pass must not end the passes of the others
-            delay = self._queue.add_rate_limited(key)
+        except Exception as error:  # noqa: BLE001 a bug in one job's pass must not end the passes of the others
+            failure, delay = error, self._queue.add_rate_limited(key)
             _log.exception("%s: the pass failed; again in %.1f s", key.kind, delay.total_seconds())
         else:
             self._queue.forget(key)
+            if outcome.change is not None:
+                self._observer.on_status(key, old=outcome.change.old, new=outcome.change.new)
             if outcome.recorded and self._store.shows_last_write(key):
                 self._queue.add(key)
             if outcome.next_look is not None:
                 self._queue.add_at(key, outcome.next_look)
         finally:
             self._queue.done(key)
-            del self._begun[key]
+            took = max(timedelta(0), self._clock.now() - self._begun.pop(key))
+            self._observer.on_pass_end(key, took=took, error=failure)
             self._passed.set()
             self._passed = asyncio.Event()
 

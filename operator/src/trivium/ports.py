@@ -7,8 +7,10 @@ reconcile knows; each implementation converts its client's errors at the border,
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+
+from trivium.api.status import JobStatus
 
 Manifest = Mapping[str, Any]
 
@@ -87,6 +89,21 @@ class Clock(Protocol):
 
     async def wait(self, event: asyncio.Event, *, until: datetime | None) -> None:
         """Return when `event` is set or `until` has passed, whichever is first."""
+
+
+class Observer(Protocol):
+    """Told of passes and of what they changed, on the engine's loop, in the task of the pass. Must neither wait nor
+    raise; what it need not know, it leaves as it is here.
+    """
+
+    def on_pass_begin(self, key: ObjectKey, *, waited: timedelta) -> None:
+        """A pass begins; its key had been ready for `waited`."""
+
+    def on_pass_end(self, key: ObjectKey, *, took: timedelta, error: Exception | None) -> None:
+        """It is over; `error` is what kept it from its end."""
+
+    def on_status(self, key: ObjectKey, *, old: JobStatus, new: JobStatus) -> None:
+        """A status write succeeded. Once per write; a write whose answer was lost is not told of."""
 
 
 class LocalTime(Protocol):

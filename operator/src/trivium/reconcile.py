@@ -53,12 +53,21 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """A status write that succeeded."""
+
+    old: JobStatus
+    new: JobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a pass did."""
 
     recorded: bool = False
     """Status was written, or a RayJob made: the same key deserves another pass as soon as the store shows it."""
     next_look: datetime | None = None
+    change: StatusChange | None = None
 
 
 async def reconcile(key: ObjectKey, *, now: datetime, store: Store, cluster: Cluster, settings: Settings) -> Outcome:
@@ -167,7 +176,7 @@ async def _record(manifest: Manifest, *, old: JobStatus, new: JobStatus, store: 
         return Outcome()  # deleted meanwhile: the watch says so
     store.expect(written)
     await announce(cluster, key_of(manifest), uid=uid_of(manifest), old=old, new=new)
-    return Outcome(recorded=True)
+    return Outcome(recorded=True, change=StatusChange(old=old, new=new))
 
 
 async def _act(

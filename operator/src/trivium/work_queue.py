@@ -35,8 +35,10 @@ class WorkQueue(Generic[Key]):
         self._base_delay = base_delay
         self._max_delay = max_delay
         self._queue: deque[Key] = deque()
-        self._dirty: set[Key] = set()
-        self._processing: set[Key] = set()
+        self._dirty: dict[Key, datetime] = {}
+        """Since when each key waits for its pass."""
+        self._processing: dict[Key, timedelta] = {}
+        """How long each key had waited."""
         self._waiting: list[tuple[datetime, int, Key]] = []
         self._ready_at: dict[Key, datetime] = {}
         self._failures: dict[Key, int] = {}
@@ -49,12 +51,7 @@ class WorkQueue(Generic[Key]):
 
     def add(self, key: Key) -> None:
         """Ask for a pass as soon as possible; asking twice before it starts is asking once."""
-        if key in self._dirty:
-            return
-        self._dirty.add(key)
-        if key not in self._processing:
-            self._queue.append(key)
-            self._changed.set()
+        self._add_since(key, self._clock.now())
 
     def add_after(self, key: Key, delay: timedelta) -> None:
         """Ask for a pass after `delay`. Of several delays of one key the earliest counts."""
@@ -95,9 +92,12 @@ class WorkQueue(Generic[Key]):
         if not self._queue:
             return None
         key = self._queue.popleft()
-        self._processing.add(key)
-        self._dirty.discard(key)
+        self._processing[key] = max(timedelta(0), self._clock.now() - self._dirty.pop(key))
         return key
+
+    def waited(self, key: Key) -> timedelta:
+        """How long a key that was handed out had been ready, an earlier pass over it included; 0 for any other."""
+        return self._processing.get(key, timedelta(0))
 
     async def get(self) -> Key:
         """Wait for a ready key and hand it out. The caller owes a `done`."""
@@ -110,7 +110,7 @@ class WorkQueue(Generic[Key]):
 
     def done(self, key: Key) -> None:
         """The pass over `key` is over."""
-        self._processing.discard(key)
+        self._processing.pop(key, None)
         if key in self._dirty:
             self._queue.append(key)
             self._changed.set()
@@ -119,10 +119,18 @@ class WorkQueue(Generic[Key]):
         now = self._clock.now()
         self._drop_superseded()
         while self._waiting and self._waiting[0][0] <= now:
-            _, _, key = heapq.heappop(self._waiting)
+            ready_at, _, key = heapq.heappop(self._waiting)
             del self._ready_at[key]
-            self.add(key)
+            self._add_since(key, ready_at)
             self._drop_superseded()
+
+    def _add_since(self, key: Key, since: datetime) -> None:
+        if key in self._dirty:
+            return
+        self._dirty[key] = since
+        if key not in self._processing:
+            self._queue.append(key)
+            self._changed.set()
 
     def _drop_superseded(self) -> None:
         # An earlier time for a key leaves its old entry in the heap; it is recognized by its time.
