@@ -649,6 +649,12 @@ def test_stations_before_the_answer_are_passed_and_those_after_it_not_reached() 
     ]
 
 
+def test_before_the_first_attempt_its_stations_are_not_reached() -> None:
+    row = next(row for row in ROWS if row.want == "Pending")
+    checks = {check.name: check.state for check in find_cause(facts_of(row)).checks}
+    assert (checks["pause"], checks["creation"], checks["reports"]) == ("passed", "not reached", "not reached")
+
+
 def test_what_may_not_be_read_is_unknown_and_not_passed() -> None:
     checks = find_cause(Facts(job=living(), now=NOW, leases=lease(), ray_job=UNREADABLE, pods=UNREADABLE)).checks
     assert {check.name for check in checks if check.state == "unknown"} == {"creation", "KubeRay", "pods"}
@@ -663,6 +669,9 @@ def test_a_command_is_never_cut_into_lines(width: int) -> None:
     lines = stream.getvalue().splitlines()
     assert f"  {row.command}" in lines
     assert all(len(line) <= width for line in lines if not line.startswith("  kubectl"))
+    stations = [check.name for check in find_cause(facts).checks]
+    marked = [name for name in stations if any(f"{mark} {name}" in line for mark in "✓✗·" for line in lines)]
+    assert marked == stations
 
 
 def test_tools_get_the_answer_with_stable_names() -> None:

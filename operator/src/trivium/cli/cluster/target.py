@@ -42,7 +42,7 @@ def choose_target(
     if not cluster and kubeconfig is None and context is None:
         given = {**(others or {}), "--as": impersonate, "--all-namespaces": all_namespaces}
         for flag, value in given.items():
-            if value not in (None, False):
+            if value is not None and value is not False:  # a number may be 0
                 message = f"{flag}: has a meaning on a cluster only. Add --cluster or --context."
                 raise CommandError(message, code=ExitCode.USAGE)
         return None

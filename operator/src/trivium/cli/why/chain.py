@@ -35,6 +35,8 @@ _STATIONS: tuple[tuple[str, tuple[_Judge, ...]], ...] = (
     ("reports", (judge_reports,)),
 )
 """In the order in which a job passes them; the names are shown."""
+_OF_AN_ATTEMPT = frozenset({"creation", "queue", "KubeRay", "pods", "reports"})
+"""Nothing to judge before there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ def _walk(facts: Facts, *, otherwise: Cause) -> Answer:
     checks: list[Check] = []
     cause: Cause | None = None
     for name, judges in _STATIONS:
-        if cause is not None:
+        if cause is not None or (name in _OF_AN_ATTEMPT and facts.attempt is None):
             checks.append(Check(name=name, state="not reached"))
             continue
         cause = next((found for judge in judges if (found := judge(facts)) is not None), None)

@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,7 @@ from trivium.cli.cluster.session import on_cluster
 from trivium.cli.cluster.target import ClusterTarget
 from trivium.cli.job_view import view_job
 from trivium.cli.options import AnswerFormat
+from trivium.cli.why.cause import Check
 from trivium.cli.why.chain import Answer, find_cause
 from trivium.cli.why.facts import Facts
 from trivium.cli.why.gather import gather_facts
@@ -60,14 +63,7 @@ def print_answer(facts: Facts, answer: Answer, *, console: Console) -> None:
     console.print(Text.assemble((view.job, "bold"), f" in namespace {view.namespace}: {view.phase}, {age} old"))
     if answer.checks:
         console.print()
-        line = Text("  ")
-        for check in answer.checks:
-            mark, color = _MARKS[check.state]
-            line.append_text(
-                Text.assemble((f"{mark} ", color), (check.name, "bold" if check.state == "stopped" else ""))
-            )
-            line.append("   ")
-        console.print(line)
+        console.print(Padding(Columns([_station(check) for check in answer.checks], padding=(0, 3)), (0, 0, 0, 2)))
     console.print()
     told = Table(box=None, show_header=False, pad_edge=False)
     told.add_column(style="bold", no_wrap=True)
@@ -81,3 +77,8 @@ def print_answer(facts: Facts, answer: Answer, *, console: Console) -> None:
     for command in answer.cause.commands:
         # soft_wrap: a command that is cut into lines cannot be copied.
         console.print(f"  {command}", soft_wrap=True)
+
+
+def _station(check: Check) -> Text:
+    mark, color = _MARKS[check.state]
+    return Text.assemble((f"{mark} ", color), (check.name, "bold" if check.state == "stopped" else ""))
