@@ -150,3 +150,10 @@ def test_quota_that_is_lost_before_the_ray_cluster_has_a_name_is_waited_for_agai
     case.raw["ray_jobs"] = ()
     status = case.ray_job("Suspended", "").at(9).decide().status
     assert (status.attempts[-1].admitted_at, status.phase) == (None, "Queued")
+
+
+def test_an_eviction_of_many_words_fits_a_status(case):
+    evicted(case, "Preempted").raw["workloads"][0]["status"]["conditions"][0]["message"] = "w\x1b" * 9000
+    message = case.decide().status.attempts[0].failure.message
+    assert len(message) == 1024
+    assert message.endswith("www")
