@@ -69,10 +69,6 @@ class ReportError(Exception):
         self.status = status
 
 
-class _Unobserved(Observer):
-    """Nobody counts."""
-
-
 class Controller:
     """Lives on one event loop; `run` until cancelled or stopped."""
 
@@ -91,7 +87,7 @@ class Controller:
         self._settings = settings
         self._clock = clock
         self._num_workers = num_workers
-        self._observer: Observer = observer if observer is not None else _Unobserved()
+        self._observer = observer or Observer()
         self._queue: WorkQueue[ObjectKey] = WorkQueue(clock)
         self._under_way: set[asyncio.Future[None]] = set()
         self._begun: dict[ObjectKey, datetime] = {}

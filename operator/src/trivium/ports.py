@@ -91,9 +91,9 @@ class Clock(Protocol):
         """Return when `event` is set or `until` has passed, whichever is first."""
 
 
-class Observer(Protocol):
-    """Told of passes and of what they changed, on the engine's loop, in the task of the pass. Must neither wait nor
-    raise; what it need not know, it leaves as it is here.
+class Observer:
+    """Told of passes and of what they changed, on the engine's loop, in the task of the pass; must neither wait nor
+    raise. This one takes no notice of anything.
     """
 
     def on_pass_begin(self, key: ObjectKey, *, waited: timedelta) -> None:
