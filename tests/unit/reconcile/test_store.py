@@ -272,6 +272,14 @@ def test_what_was_deleted_before_its_answer_came_is_not_learned(store):
     assert store.get(key("a-r1", "RayJob")) is None
 
 
+def test_each_of_two_answers_that_are_awaited_at_once_hears_what_came_meanwhile(store):
+    with store.asking() as first:
+        with store.asking():
+            pass  # its end must not be taken for the other's: nothing was heard, so both are equal
+        store.apply_event("ADDED", made(version=7))
+        assert first == {"uid-a-r1"}
+
+
 def workload(name="w", *, of="uid-a-r1", kind="RayJob", version=1, reason="Pending", **status):
     labels = {"labels": {"kueue.x-k8s.io/job-uid": of}} if of else {}
     whole = manifest("Workload", name, version=version, spec={"podSets": ["x" * 5000], "queueName": "b"})

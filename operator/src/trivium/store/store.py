@@ -51,8 +51,8 @@ class Store:
         """uid of a pod's controller -> the pod's uid -> what it said."""
         self._expected: dict[ObjectKey, str] = {}
         self._reports: dict[tuple[str, int], ReportSnapshot] = {}
-        self._questions: list[set[str]] = []
-        """For each answer that is awaited, the uids that a watch told of meanwhile."""
+        self._questions: dict[object, set[str]] = {}
+        """For each answer that is awaited, the uids that a watch told of meanwhile; two such sets are often equal."""
 
     # What a pass reads
 
@@ -119,16 +119,16 @@ class Store:
     @contextmanager
     def asking(self) -> Iterator[AbstractSet[str]]:
         """While an answer is awaited; yields what `replace` and `learn` have to know of the time meanwhile."""
-        heard: set[str] = set()
-        self._questions.append(heard)
+        question = object()
+        heard = self._questions[question] = set()
         try:
             yield heard
         finally:
-            self._questions.remove(heard)
+            del self._questions[question]
 
     def apply_event(self, event_type: str | None, manifest: Manifest) -> frozenset[ObjectKey]:
         """Take in one watch event (ADDED, MODIFIED, DELETED; None = listed). Returns the jobs to look at."""
-        for heard in self._questions:
+        for heard in self._questions.values():
             heard.add(uid_of(manifest))
         if event_type == "DELETED":
             return self._remove(manifest)
