@@ -1,4 +1,4 @@
-{{/* The operator's settings: docs/reference/operator-settings.md. */}}
+{{/* The operator's settings: docs/reference/operator-settings.md. Ports stay as they are. */}}
 {{- define "trivium.environment" -}}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -18,15 +18,7 @@
   value: {{ .Values.operator.workers | quote }}
 - name: TRIVIUM_LOG_LEVEL
   value: {{ .Values.operator.logLevel }}
-- name: TRIVIUM_LOG_FORMAT
-  value: {{ .Values.operator.logFormat }}
-- name: TRIVIUM_METRICS_PORT
-  value: "8080"
-- name: TRIVIUM_PROBE_PORT
-  value: "8081"
 {{- if include "trivium.progress" . }}
-- name: TRIVIUM_INTAKE_PORT
-  value: "8443"
 - name: TRIVIUM_POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - name: TRIVIUM_PROGRESS_URL
