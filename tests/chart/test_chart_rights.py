@@ -1,8 +1,13 @@
 """What the rendered chart allows: the operator, and people."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 Manifest = dict[str, Any]
 FORBIDDEN = {
@@ -77,3 +82,8 @@ def test_people_may_edit_jobs_but_not_their_status_and_profiles_are_for_those_wh
     assert roles["trivium-view"]["rules"][0]["verbs"] == ["get", "list", "watch"]
     labels = roles["trivium-profile-reader"]["metadata"]["labels"]
     assert not any(key.startswith("rbac.authorization.k8s.io") for key in labels)
+
+
+def test_the_reference_page_says_what_the_chart_grants() -> None:
+    check = [sys.executable, "tests/chart/rbac_page.py", "--check"]
+    assert subprocess.run(check, cwd=ROOT, check=False).returncode == 0, f"run {' '.join(check[:2])}"
