@@ -14,6 +14,8 @@ from trivium_trainer.progress import ProgressReport, ReportAnswer
 TIMEOUT_SECONDS = 5.0
 """To connect, and between two bytes of an answer."""
 MAX_ANSWER_BYTES = 64 * 1024
+MAX_MESSAGE = 500
+"""Characters of a refusal's reason that reach the log."""
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class ProgressClient:
         finally:
             connection.close()
         if response.status // 100 != 2:
-            raise ReportRefusedError(f"HTTP {response.status} {response.reason}")
+            raise ReportRefusedError(f"HTTP {response.status} {response.reason}{_reason_of(payload)}")
         return _parse_answer(payload)
 
     def _connect(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
@@ -66,6 +68,15 @@ class ProgressClient:
         if self.config.token_file is not None:
             headers["Authorization"] = f"Bearer {mounted(self.config.token_file).read_text().strip()}"
         return headers
+
+
+def _reason_of(payload: bytes) -> str:
+    """What the operator says of a refusal, to be put behind the status; nothing if it is no message of its own."""
+    try:
+        message = json.loads(payload)["message"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f": {message[:MAX_MESSAGE]}" if isinstance(message, str) else ""
 
 
 def _parse_answer(payload: bytes) -> ReportAnswer:
