@@ -69,6 +69,12 @@ def test_trivium_asks_a_cluster_that_is_named(command: str) -> None:
     assert NOWHERE in str(CliRunner().invoke(application, arguments).exception)
 
 
+def test_one_job_is_not_looked_for_everywhere() -> None:
+    error = CliRunner().invoke(plugin, ["status", "chat", "-A"]).exception
+    assert isinstance(error, CommandError)
+    assert (error.code, "name its namespace with -n" in str(error)) == (ExitCode.USAGE, True)
+
+
 def test_without_the_client_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "kubernetes" else found(name))

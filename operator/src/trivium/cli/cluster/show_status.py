@@ -10,6 +10,8 @@ from trivium.cli.cluster.jobs import event_time, get_job, list_events, list_jobs
 from trivium.cli.cluster.session import on_cluster
 from trivium.cli.cluster.target import ClusterTarget
 from trivium.cli.detail import print_detail
+from trivium.cli.errors import CommandError
+from trivium.cli.exit_codes import ExitCode
 from trivium.cli.job_table import print_jobs
 from trivium.cli.job_view import JobView, view_job
 from trivium.cli.objects import print_objects
@@ -19,6 +21,9 @@ from trivium.kube.user_access import UserAccess
 
 def show_cluster_status(job: str | None, target: ClusterTarget, *, output: OutputFormat) -> None:
     """Print one job or all. Raises CommandError."""
+    if job is not None and target.all_namespaces:
+        message = "--all-namespaces: shows every job. Leave JOB out, or name its namespace with -n."
+        raise CommandError(message, code=ExitCode.USAGE)
     on_cluster(target, lambda access: _show(access, job, target, output))
 
 
