@@ -116,6 +116,7 @@ async def test_a_report_is_answered_with_the_attempt_and_what_is_left_of_the_bud
         (report(jobUid="uid-b"), Reporter(job_uid="uid-b"), HTTPStatus.NOT_FOUND),
         (report(stage="prepare"), ME, HTTPStatus.CONFLICT),
         (report(), Reporter(job_uid="uid-a", ray_cluster="a-train-0-y"), HTTPStatus.CONFLICT),
+        (report(), Reporter(job_uid="uid-a", ray_cluster="a-train-1-x", namespace="other"), HTTPStatus.FORBIDDEN),
     ],
 )
 async def test_a_report_that_is_not_this_attempts_is_refused(controller, raw, reporter, want):

@@ -76,7 +76,7 @@ async def test_a_replica_that_does_not_act_is_asked_again(endpoint, client, tmp_
     reporter = await asyncio.to_thread(Reporter, client, state, attempt, block=1, interval_seconds=0.02)
     try:
         async with asyncio.timeout(20):
-            while not reporter._failures:
+            while not reporter._failures:  # noqa: ASYNC110 - the reporter is a thread, and sets no event of ours
                 await asyncio.sleep(0.01)
         endpoint.acting = True
         await more_reports(endpoint, 1)

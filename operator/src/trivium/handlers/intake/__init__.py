@@ -6,8 +6,17 @@ A report is a tenant's input: every stage has its bound, and what one pod spends
 """
 
 from trivium.handlers.intake.certificate import CertificateError, ServingCertificate
+from trivium.handlers.intake.endpoint import ProgressEndpoint
 from trivium.handlers.intake.pod_verifier import PodVerifier
 from trivium.handlers.intake.server import PATH, IntakeServer
 from trivium.handlers.intake.verifier import Verifier
 
-__all__ = ["PATH", "CertificateError", "IntakeServer", "PodVerifier", "ServingCertificate", "Verifier"]
+__all__ = [
+    "PATH",
+    "CertificateError",
+    "IntakeServer",
+    "PodVerifier",
+    "ProgressEndpoint",
+    "ServingCertificate",
+    "Verifier",
+]
