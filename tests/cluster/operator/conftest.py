@@ -45,6 +45,7 @@ class World:
             "TRIVIUM_KUBECONFIG": str(self.plane.kubeconfig_of(f"token-of-{name}", name=name)),
             "TRIVIUM_NAMESPACE": NAMESPACE,
             "TRIVIUM_PROBE_PORT": "0",
+            "TRIVIUM_METRICS_PORT": "0",
             "POD_NAME": name,
         }
         command = ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]

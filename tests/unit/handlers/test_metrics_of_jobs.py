@@ -232,7 +232,7 @@ def populated():
         metrics.on_status(key, old=JobStatus.model_validate(old), new=JobStatus.model_validate(new))
         metrics.on_pass_end(key, took=NOON - NOON, error=TransientError() if number == 0 else None)
     metrics.on_api_request("PUT", 200)
-    metrics.set_last_event(NOON.timestamp())
+    metrics.watch_last_event(NOON.timestamp)
     metrics.set_certificate_expiry(NOON.timestamp())
     return metrics
 

@@ -20,9 +20,9 @@ from trivium.ports import ObjectKey, Observer
 MAX_CHARACTERS = 16_384
 """Of one message or traceback; collectors cut lines above 16 KiB into pieces that are no JSON."""
 _HIDDEN = "[hidden]"
-_SECRETS = (
+_SECRETS = (  # Each begins where a word does: from every letter of a long one, a look would take quadratic time.
     # A JSON Web Token: service accounts, cloud identities.
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(\.[\w-]*)?"),
+    re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(\.[\w-]*)?"),
     re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]{8,}"),
     re.compile(r"(?i)(?<=\bbasic )[\w+/]{8,}=*"),
     re.compile(r"(?<=://)[^/\s@:]+:[^/\s@]+(?=@)"),  # user and password in an address
@@ -30,7 +30,8 @@ _SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     # key=value and "key": "value", also inside longer names such as AWS_SECRET_ACCESS_KEY or x-amz-security-token.
     re.compile(
-        r"""(?ix)(?<![a-z]) [\w.-]* (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential) (?!s?_?name) [\w.-]*
+        r"""(?ix)(?<![\w.-]) [\w.-]* (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential)
+        (?!s?_?name) [\w.-]{0,64}
         ["']? \s* (?:=|:\s?) \s* (?P<value> "[^"]{6,}" | '[^']{6,}' | (?!\d+\b)[^\s"',;&}\])]{6,})"""
     ),
 )
@@ -122,6 +123,7 @@ def set_up_logs(*, level: str, form: Literal["json", "text"], stream: TextIO | N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Kopf tells of each event that it hands on; aiohttp's client would tell of headers.
-    for chatty in ("kopf", "kopf.objects", "aiohttp", "asyncio"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # Kopf tells of every object and of every retry of every stream; what matters of it shows in the probes and in ours.
+    for name in ("kopf", "aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)

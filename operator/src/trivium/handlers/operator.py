@@ -13,6 +13,9 @@ import time
 from datetime import UTC, datetime
 
 from trivium.controller import Controller, SystemClock
+from trivium.handlers.logs import LogContext
+from trivium.handlers.metrics import MetricsServer, OperatorMetrics, read_jobs
+from trivium.handlers.observers import Observers, last_attempt_of
 from trivium.handlers.probes import STALE_SECONDS, Health, Probes
 from trivium.handlers.settings import OperatorSettings
 from trivium.handlers.watch import Watcher
@@ -51,15 +54,19 @@ class Operator:
 
     def __init__(self, settings: OperatorSettings, connection: Connection, lease_connection: Connection) -> None:
         self._settings = settings
+        store = Store()
+        self._metrics = OperatorMetrics(lambda: read_jobs(store))
+        connection.on_request = lease_connection.on_request = self._metrics.on_api_request
         leases = KubeLeaseStore(lease_connection, namespace=settings.namespace, name=settings.lease_name)
         self._elector = Elector(leases=leases, time=ProcessTime(), me=settings.identity)
         cluster = KubeCluster(connection, namespaces=settings.namespaces, instance=settings.identity)
         self._controller = Controller(
-            Store(),
+            store,
             FencedCluster(cluster, self._elector),
             Settings(listening_since=datetime.now(UTC)),
             SystemClock(),
             num_workers=settings.num_workers,
+            observer=Observers(LogContext(lambda key: last_attempt_of(store, key)), self._metrics),
         )
         self._watcher = Watcher(
             settings,
@@ -68,6 +75,8 @@ class Operator:
             on_relist=self._list_soon,
             on_end=lambda: self._end(EXIT_WATCH_ENDED),
         )
+        self._metrics.watch_last_event(lambda: time.time() - (time.monotonic() - self._watcher.last_event))
+        self._metrics_server = MetricsServer(self._metrics, port=settings.metrics_port)
         self._probes = Probes(port=settings.probe_port, alive=self._alive, ready=self._ready)
         self._ending = asyncio.Event()
         self._exit_code = 0
@@ -80,6 +89,7 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._end, 0)
         await self._probes.start()
+        await self._metrics_server.start()
         self._watcher.start()
         acting = asyncio.create_task(self._act(), name="act")
         ending = asyncio.create_task(self._ending.wait(), name="ending")
@@ -94,6 +104,7 @@ class Operator:
         """Wait for the Lease, then reconcile for as long as it is held."""
         await self._elector.acquire()
         self._acting = True
+        self._metrics.set_leader(True)
         keeping = asyncio.create_task(self._elector.keep(), name="keep the Lease")
         working = asyncio.create_task(self._controller.run(), name="reconcile")
         try:
@@ -114,6 +125,7 @@ class Operator:
         acting.cancel()
         await asyncio.gather(acting, return_exceptions=True)
         await self._watcher.stop()
+        await self._metrics_server.stop()
         await self._probes.stop()
 
     def _end(self, code: int) -> None:

@@ -50,7 +50,9 @@ class OperatorSettings(BaseModel):
     )
     num_workers: int = Field(16, ge=1, le=256, description="Jobs that are looked at at the same time.")
     probe_port: _Port = Field(8081, description="Port of /healthz and /readyz.")
+    metrics_port: _Port = Field(8080, description="Port of /metrics.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
 
 
 def read_settings(environment: Mapping[str, str]) -> OperatorSettings:

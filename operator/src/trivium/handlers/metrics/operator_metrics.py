@@ -73,9 +73,9 @@ class OperatorMetrics(Observer):
         self._leads = leads
         self._leader.set(leads)
 
-    def set_last_event(self, timestamp: float) -> None:
-        """When the last watch event came, in seconds since 1970."""
-        self._last_event.set(timestamp)
+    def watch_last_event(self, read: Callable[[], float]) -> None:
+        """Ask `read` at each scrape when the last watch event came, in seconds since 1970."""
+        self._last_event.set_function(read)
 
     def set_certificate_expiry(self, timestamp: float) -> None:
         """When the certificate in use expires, in seconds since 1970."""
