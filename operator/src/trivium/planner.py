@@ -8,7 +8,7 @@ from trivium.domain.situation import PlanRefused
 from trivium.planning import Refusal, measure_outcome, newest_first, plan_stage, shrink
 from trivium.render.attempt import name_of_run
 from trivium.render.spec_digest import spec_digest
-from trivium.store import JOB_KINDS, Store
+from trivium.store import Store
 
 
 class StorePlanner:
@@ -29,7 +29,7 @@ class StorePlanner:
         profile: ComputeProfile,
         previous: Plan | None,
     ) -> Plan | PlanRefused:
-        jobs = self._store.of_kind(*JOB_KINDS) if stage == "train" else ()
+        jobs = self._store.ended_jobs() if stage == "train" else ()
         finished = newest_first(jobs, profile=profile.metadata.name)
         planned = plan_stage(
             job, stage=stage, inspection=inspection, profile=profile, previous=previous, finished=finished

@@ -78,11 +78,11 @@ def test_a_job_is_predicted_as_an_earlier_one_ran():
 
 
 def test_a_stage_that_prepares_looks_at_no_other_job(monkeypatch):
-    def refuse(*kinds):
-        raise AssertionError(kinds)
+    def refuse():
+        raise AssertionError
 
     store = _store_with_finished()
-    monkeypatch.setattr(store, "of_kind", refuse)
+    monkeypatch.setattr(store, "ended_jobs", refuse)
     assert _plan(store, stage="prepare").workers == 1
     with pytest.raises(AssertionError):
         _plan(store)

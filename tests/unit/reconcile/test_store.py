@@ -272,6 +272,16 @@ def test_what_was_deleted_before_its_answer_came_is_not_learned(store):
     assert store.get(key("a-r1", "RayJob")) is None
 
 
+def test_the_jobs_that_are_over_are_known_without_looking_at_the_others(store):
+    store.apply_event("ADDED", job("a"))
+    store.apply_event("ADDED", job("b"))
+    assert store.ended_jobs() == ()
+    store.apply_event("MODIFIED", {**job("b", version=2), "status": {"endedAt": "2026-01-01T00:00:00Z"}})
+    assert [one["metadata"]["name"] for one in store.ended_jobs()] == ["b"]
+    store.apply_event("DELETED", job("b", version=3))
+    assert store.ended_jobs() == ()
+
+
 def test_each_of_two_answers_that_are_awaited_at_once_hears_what_came_meanwhile(store):
     with store.asking() as first:
         with store.asking():

@@ -47,6 +47,8 @@ class Store:
         """The same the other way round."""
         self._job_keys: dict[str, ObjectKey] = {}
         """uid of a job -> its key."""
+        self._ended: set[ObjectKey] = set()
+        """Jobs whose status says when they ended."""
         self._evidence: defaultdict[str, dict[str, PodEvidence]] = defaultdict(dict)
         """uid of a pod's controller -> the pod's uid -> what it said."""
         self._expected: dict[ObjectKey, str] = {}
@@ -71,6 +73,10 @@ class Store:
     def job_keys(self) -> tuple[ObjectKey, ...]:
         """Every job, for a resync."""
         return tuple(sorted(self._job_keys.values()))
+
+    def ended_jobs(self) -> tuple[Manifest, ...]:
+        """Jobs that are over, in the order of their keys: a plan learns from them, and need not look at all others."""
+        return tuple(self._objects[key] for key in sorted(self._ended))
 
     def owned_by(self, uid: str, kind: str) -> tuple[Manifest, ...]:
         """Objects of a kind whose controller has this uid; Workloads of the RayJob with this uid."""
@@ -185,6 +191,8 @@ class Store:
                 self._controlled[owner].add(uid_of(manifest))
         if key.kind in JOB_KINDS:
             self._job_keys[uid_of(manifest)] = key
+            ended = bool((manifest.get("status") or {}).get("endedAt"))
+            (self._ended.add if ended else self._ended.discard)(key)
         upstream = upstream_of(manifest) if key.kind in JOB_KINDS else None
         if upstream is not None:
             self._dependents[upstream].add(key)
@@ -209,6 +217,7 @@ class Store:
         del self._objects[key]
         self._kinds[key.kind].discard(key)
         self._expected.pop(key, None)
+        self._ended.discard(key)
         owner = owner_uid(old)
         if owner is not None:
             self._owned[owner].discard(key)
