@@ -14,6 +14,7 @@ from simulator.script import Script, Strike
 from simulator.trainer import Pace
 from simulator.world import World
 from trivium.ports import Manifest
+from trivium.store import is_final
 
 LOOK_SECONDS = 15.0
 CONVERGENCE_SECONDS = 3 * 3600.0
@@ -95,7 +96,7 @@ class History:
     def _is_quiet(self) -> bool:
         """Every job is over, gone, suspended by its owner, or waits for what will not come."""
         server = self.world.server
-        if any(server.all(kind) for kind in ("RayJob", "RayCluster", "Pod")):
+        if any(server.all(kind) for kind in ("RayJob", "RayCluster", "Pod", "Workload")):
             return False
         return all(self._has_come_to_rest(server.get(key)) for key in self.world.jobs)
 
@@ -115,9 +116,10 @@ class History:
         )
 
     def _is_held(self) -> bool:
-        """Whether an owner keeps a job suspended, so that others may wait for it."""
+        """Whether an owner keeps a job suspended that is not over, so that others may wait for it."""
         jobs = (self.world.server.get(key) for key in self.world.jobs)
-        return any((job["spec"].get("runPolicy") or {}).get("suspend") for job in jobs if job is not None)
+        unfinished = (job for job in jobs if job is not None and not is_final(job))
+        return any((job["spec"].get("runPolicy") or {}).get("suspend") for job in unfinished)
 
     def _resume_all(self) -> bool:
         """Owners want their jobs to run in the end. Returns whether one was still suspended."""

@@ -51,11 +51,15 @@ def test_the_reason_of_an_eviction_decides_its_class_and_what_comes_next(case, r
     assert len(decision.status.attempts) == (2 if verdict is Rerun else 1)
 
 
-def test_what_kueue_is_about_to_deactivate_says_why_where_the_eviction_does_not(case):
-    evicted(case, "Deactivated").raw["workloads"][0]["status"]["conditions"].append(
+@pytest.mark.parametrize("reason", ["Deactivated", "ClusterQueueStopped"])
+@pytest.mark.parametrize(("active", "want"), [(False, "Infrastructure"), (True, "Preempted")])
+def test_what_kueue_has_deactivated_says_why_where_the_eviction_does_not(case, reason, active, want):
+    workload = evicted(case, reason).raw["workloads"][0]
+    workload["status"]["conditions"].append(
         {"type": "DeactivationTarget", "status": "True", "reason": "RequeuingLimitExceeded", "message": "ten times"}
     )
-    assert case.decide().verdict.failure.failure_class == "Infrastructure"
+    workload["spec"]["active"] = active
+    assert case.decide().verdict.failure.failure_class == want
 
 
 def test_an_eviction_that_costs_a_restart_ends_the_job_when_none_is_left(case):

@@ -91,6 +91,7 @@ def test_what_a_queue_lacks_is_told_in_kueues_own_words(case, reason):
             f"Kueue says: Pending. {EVICTED[3]}",
         ),
         ([], {"active": False}, ("False", "Deactivated"), "Deactivated. The Workload's spec.active is false."),
+        ([EVICTED], {"active": False}, ("False", "Deactivated"), "Deactivated. The Workload's spec.active is false."),
         (
             [("QuotaReserved", "False", "Pending", "no"), ("Evicted", "True", "Deactivated", "It is deactivated")],
             {"active": False},

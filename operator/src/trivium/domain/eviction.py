@@ -51,6 +51,5 @@ def given_up_for(workload: WorkloadSeen) -> str | None:
         return None
     if workload.evicted.reason.startswith(_GIVEN_UP):
         return workload.evicted.reason.removeprefix(_GIVEN_UP)
-    if workload.evicted.reason == "Deactivated" and workload.deactivation is not None:
-        return workload.deactivation.reason
-    return None
+    # Kueue does not say it anew where the quota was taken for another reason in the same moment.
+    return workload.deactivation.reason if workload.deactivation is not None and not workload.active else None

@@ -12,6 +12,7 @@ from trivium.domain.situation import Situation
 from trivium.domain.time_spent import queued_seconds
 from trivium.domain.workload import JOB_UID_LABEL, Said, WorkloadSeen
 
+_DEACTIVATED = "Deactivated"
 _NOBODY = "and nothing admits it: is Kueue running, and does its RayJob integration watch this namespace?"
 
 
@@ -76,8 +77,9 @@ def _has_quota(workload: WorkloadSeen) -> bool:
 def _hindrance(workload: WorkloadSeen) -> Said | None:
     """Why there is no quota; None if Kueue has not said anything yet."""
     if not workload.active:
-        idle = Said(reason="Deactivated", message="The Workload's spec.active is false.")
-        return workload.evicted or idle
+        idle = Said(reason=_DEACTIVATED, message="The Workload's spec.active is false.")
+        said = workload.evicted
+        return said if said is not None and said.reason.startswith(_DEACTIVATED) else idle
     return workload.unreserved or workload.evicted
 
 
