@@ -67,7 +67,7 @@ def test_the_operator_understands_every_setting_that_the_chart_gives_it(
     assert settings.lease_name == lease["metadata"]["name"]
     assert "spec" not in lease, "what is in it is the holder's"
     ports = {one["name"]: one["containerPort"] for one in pod["spec"]["containers"][0]["ports"]}
-    assert ports["probes"] == settings.probe_port
+    assert (ports["metrics"], ports["probes"]) == (settings.metrics_port, settings.probe_port)
 
 
 @pytest.mark.parametrize("scenario", ["full", "own-issuer", "own-certificate"])

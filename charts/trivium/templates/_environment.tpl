@@ -18,6 +18,8 @@
   value: {{ .Values.operator.workers | quote }}
 - name: TRIVIUM_LOG_LEVEL
   value: {{ .Values.operator.logLevel }}
+- name: TRIVIUM_LOG_FORMAT
+  value: {{ .Values.operator.logFormat }}
 {{- if include "trivium.progress" . }}
 - name: TRIVIUM_POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
