@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from testcluster.programs import binary
 from trivium.api.status import JobStatus
 from trivium.domain.report import ProgressReport
 from trivium.handlers.metrics import MetricsServer, OperatorMetrics, read_jobs
@@ -289,7 +290,11 @@ async def test_a_populated_page_shows_every_family_and_promtool_has_nothing_to_s
     found = {family.name for family in text_string_to_metric_families(page.decode())}
     assert {family.name.removesuffix("_total") for family in ALL_FAMILIES} <= found
     checked = await asyncio.to_thread(
-        subprocess.run, [shutil.which("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
+        subprocess.run,
+        [shutil.which("promtool") or binary("promtool"), "check", "metrics"],
+        input=page,
+        capture_output=True,
+        check=False,
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
 
@@ -315,6 +320,18 @@ async def test_namespaces_beyond_the_bound_count_together():
     seconds = {s.labels["namespace"]: s.value for s in await samples(metrics) if s.name == "trivium_gpu_seconds_total"}
     assert len(seconds) == MAX_NAMESPACES + 1
     assert seconds[OTHER_NAMESPACES] == 5.0
+
+
+async def test_a_counter_is_there_before_its_first_event_so_that_an_increase_is_seen():
+    metrics = OperatorMetrics(tuple)
+    diverged = {"kind": "SFTJob", "stage": "train", "outcome": "Diverged"}
+    found = [s for s in await samples(metrics) if s.name == "trivium_attempts_ended_total"]
+    assert [s.value for s in found if s.labels == diverged] == [0.0]
+    key = ObjectKey(kind="SFTJob", namespace="team", name="a")
+    metrics.on_status(key, old=JobStatus(), new=JobStatus(message="first"))
+    found = {(s.name, s.labels.get("cause")): s.value for s in await samples(metrics) if "namespace" in s.labels}
+    assert found["trivium_gpu_seconds_total", None] == 0.0
+    assert found["trivium_badput_seconds_total", "wasted"] == 0.0
 
 
 async def test_a_bug_and_an_error_of_the_cluster_count_apart():

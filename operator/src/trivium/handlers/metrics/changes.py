@@ -12,8 +12,6 @@ from trivium.handlers.metrics import families as f
 from trivium.ports import ObjectKey
 
 _REFUSING = frozenset({ConditionType.ACCEPTED, ConditionType.PLANNED})
-INSIDE = "WorkersRestarted"
-"""Cause of a restart inside an attempt: its class is known only if the attempt fails of it."""
 
 
 class Change(NamedTuple):
@@ -74,7 +72,7 @@ def _attempt(key: ObjectKey, old: Attempt | None, new: Attempt, earlier: Attempt
     preemptions = new.preemptions - (old.preemptions if old is not None else 0)
     restarts = new.restarts - (old.restarts if old is not None else 0) - preemptions
     yield from _grown(f.RESTARTS, (key.kind, "Preempted"), 0, preemptions)
-    yield from _grown(f.RESTARTS, (key.kind, INSIDE), 0, restarts)
+    yield from _grown(f.RESTARTS, (key.kind, f.INSIDE), 0, restarts)
     if new.queued and new.admitted_at is not None and (old is None or old.admitted_at is None):
         yield Change(f.QUEUE_WAIT, (key.namespace, key.kind), queued_seconds(new))
     if new.running_at is not None and (old is None or old.running_at is None):

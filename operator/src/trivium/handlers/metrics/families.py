@@ -4,8 +4,16 @@ No label holds what grows without end: no uid, step, message, rank. A job's name
 the store at each scrape, and so end with the job. Counters know namespaces, at most MAX_NAMESPACES of them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
+
+from trivium.api.failure_classes import FailureClass
+from trivium.api.status import Phase
+from trivium.domain.report import SECONDS_KINDS
+from trivium.domain.time_spent import GOODPUT as GOODPUT_KIND
+from trivium.store import JOB_KINDS
 
 MAX_NAMESPACES = 1000
 """Counters keep a series for good; a cluster that makes a namespace for every build must not fill the memory."""
@@ -172,3 +180,23 @@ PER_JOB: tuple[Family, ...] = (
 )
 """Of jobs that are not over; by the acting replica alone, gone with the job."""
 ALL_FAMILIES = (*COUNTED, *PER_PROCESS, *AGGREGATED, *PER_JOB)
+
+INSIDE = "WorkersRestarted"
+"""Cause of a restart inside an attempt: its class is known only if the attempt fails of it."""
+_BADPUT_CAUSES = tuple(sorted({*SECONDS_KINDS, "other"} - {GOODPUT_KIND}))
+Series = tuple[Family, tuple[str, ...]]
+KNOWN_SERIES: tuple[Series, ...] = (
+    *((TRANSITIONS, labels) for labels in product(JOB_KINDS, Phase)),
+    *((RESTARTS, labels) for labels in product(JOB_KINDS, (*FailureClass, INSIDE))),
+    *((ATTEMPTS_ENDED, x) for x in product(JOB_KINDS, ("prepare", "train"), (*FailureClass, "Complete", "Stopped"))),
+    *((CHECKPOINTS, (kind,)) for kind in JOB_KINDS),
+)
+"""Counters that are there from the beginning, at 0."""
+
+
+def series_of_namespace(namespace: str, kind: str) -> Iterator[Series]:
+    """Counters that are there, at 0, from a namespace's first job on."""
+    for family in (GPU_SECONDS, COST, GOODPUT_SECONDS):
+        yield family, (namespace, kind)
+    for cause in _BADPUT_CAUSES:
+        yield BADPUT_SECONDS, (namespace, kind, cause)

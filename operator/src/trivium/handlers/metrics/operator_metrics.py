@@ -39,12 +39,15 @@ class OperatorMetrics(Observer):
         self._last_event = _gauge(f.WATCH_LAST_EVENT, self._registry)
         self._expiry: Gauge | None = None
         self._namespaces: set[str] = set()
+        self._met: set[tuple[str, str]] = set()
         self._leads = False
         _gauge(f.BUILD_INFO, self._registry).labels(importlib.metadata.version("trivium")).set(1)
         ProcessCollector(registry=self._registry)
+        self._begin_at_zero(f.KNOWN_SERIES)
 
     def on_status(self, key: ObjectKey, *, old: JobStatus, new: JobStatus) -> None:
         """A status write succeeded (ports.Observer)."""
+        self._meet(key)
         for change in changes_between(key, old=old, new=new):
             labels = self._bounded(change.family, change.labels)
             if change.family.type == "counter":
@@ -93,6 +96,17 @@ class OperatorMetrics(Observer):
         if self._leads:
             of_jobs.register(JobCollector(jobs))
         return generate_latest(self._registry) + generate_latest(of_jobs)
+
+    def _meet(self, key: ObjectKey) -> None:
+        """A job's first write comes long before its first second is counted."""
+        if (key.namespace, key.kind) not in self._met and len(self._met) < f.MAX_NAMESPACES:
+            self._met.add((key.namespace, key.kind))
+            self._begin_at_zero(f.series_of_namespace(key.namespace, key.kind))
+
+    def _begin_at_zero(self, series: Iterable[tuple[f.Family, tuple[str, ...]]]) -> None:
+        """Prometheus sees no increase in a counter that is 1 when it is first seen."""
+        for family, labels in series:
+            self._counters[family.name].labels(*self._bounded(family, labels))
 
     def _bounded(self, family: f.Family, labels: tuple[str, ...]) -> tuple[str, ...]:
         if "namespace" not in family.labels:
