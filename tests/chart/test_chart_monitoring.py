@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ def test_without_an_address_of_the_runbooks_no_alert_links_one(render_with: Rend
     alerts = [one for group in rule["spec"]["groups"] for one in group["rules"] if "alert" in one]
     assert len(alerts) >= 10
     assert all("runbook_url" not in one["annotations"] and "summary" in one["annotations"] for one in alerts)
+
+
+def test_each_dashboard_is_a_config_map_with_the_file_as_it_is(render_with: RenderWith) -> None:
+    maps = _of(render_with({"metrics.dashboards.enabled": True}), "ConfigMap")
+    files = {file.name: json.loads(file.read_text()) for file in (FILES / "dashboards").glob("*.json")}
+    assert files
+    assert {name: json.loads(text) for one in maps for name, text in one["data"].items()} == files
+    assert all(one["metadata"]["labels"]["grafana_dashboard"] == "1" for one in maps)
 
 
 def test_the_pods_of_jobs_and_of_the_operator_are_scraped_in_the_namespaces_that_are_served(
