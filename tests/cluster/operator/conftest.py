@@ -1,6 +1,7 @@
 """Replicas of the operator as real processes, against a control plane of their own: nobody else's jobs disturb."""
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,12 @@ REPLICAS = ("replica-a", "replica-b")
 T = TypeVar("T")
 
 
+def free_port() -> int:
+    """Of the loopback interface, free at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def wait_for(look: Callable[[], T], *, seconds: float = 60) -> T:
     """What `look` says once it is true. A real cluster acts when it comes to it; nothing else tells us when."""
     deadline = time.monotonic() + seconds
@@ -38,6 +45,7 @@ class World:
     folder: Path
     stack: ExitStack
     replicas: dict[str, Process] = field(default_factory=dict)
+    metrics_ports: dict[str, int] = field(default_factory=dict)
 
     def start(self, name: str) -> Process:
         """Start (again) one replica; each is a user of its own, so that the audit log tells them apart."""
@@ -45,7 +53,7 @@ class World:
             "TRIVIUM_KUBECONFIG": str(self.plane.kubeconfig_of(f"token-of-{name}", name=name)),
             "TRIVIUM_NAMESPACE": NAMESPACE,
             "TRIVIUM_PROBE_PORT": "0",
-            "TRIVIUM_METRICS_PORT": "0",
+            "TRIVIUM_METRICS_PORT": str(self.metrics_ports.setdefault(name, free_port())),
             "POD_NAME": name,
         }
         command = ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]
