@@ -47,7 +47,7 @@ class World:
     replicas: dict[str, Process] = field(default_factory=dict)
     metrics_ports: dict[str, int] = field(default_factory=dict)
 
-    def start(self, name: str) -> Process:
+    def start(self, name: str, **further: str) -> Process:
         """Start (again) one replica; each is a user of its own, so that the audit log tells them apart."""
         settings = {
             "TRIVIUM_KUBECONFIG": str(self.plane.kubeconfig_of(f"token-of-{name}", name=name)),
@@ -55,6 +55,7 @@ class World:
             "TRIVIUM_PROBE_PORT": "0",
             "TRIVIUM_METRICS_PORT": str(self.metrics_ports.setdefault(name, free_port())),
             "POD_NAME": name,
+            **further,
         }
         command = ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]
         process = Process(name, [*command, sys.executable, "-m", "trivium", "operator"], folder=self.folder)

@@ -11,6 +11,7 @@ from trivium.cli.errors import CommandError
 def operator() -> None:
     """Reconcile the jobs of a cluster. Settings: TRIVIUM_... variables, see docs/reference/operator-settings.md."""
     try:
+        from trivium.handlers.intake import CertificateError  # noqa: PLC0415 - as below
         from trivium.handlers.logs import set_up_logs  # noqa: PLC0415 - beside what is an extra
         from trivium.handlers.operator import run_operator  # noqa: PLC0415 - kopf and the client are heavy, and an extra
         from trivium.handlers.settings import SettingsError, read_settings  # noqa: PLC0415 - as above
@@ -26,6 +27,6 @@ def operator() -> None:
     set_up_logs(level=settings.log_level, form=settings.log_format)
     try:
         code = asyncio.run(run_operator(settings))
-    except ClusterError as error:
+    except (ClusterError, CertificateError) as error:
         raise CommandError(str(error)) from None
     raise typer.Exit(code)

@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 
 from trivium.controller import Controller, SystemClock
+from trivium.handlers.intake import ProgressEndpoint
 from trivium.handlers.logs import LogContext
 from trivium.handlers.metrics import MetricsServer, OperatorMetrics, read_jobs
 from trivium.handlers.observers import Observers, last_attempt_of
@@ -21,6 +22,7 @@ from trivium.handlers.settings import OperatorSettings
 from trivium.handlers.watch import Watcher
 from trivium.kube.client import Connection, open_connection
 from trivium.kube.cluster import KubeCluster
+from trivium.kube.endpoint_slice import EndpointPublisher
 from trivium.kube.lease_store import KubeLeaseStore
 from trivium.leader import Elector, FencedCluster
 from trivium.ports import ClusterError
@@ -29,6 +31,8 @@ from trivium.store import Store
 
 EXIT_LEASE_LOST = 3
 EXIT_WATCH_ENDED = 4
+_PUBLISH_PAUSE = 2.0
+"""Seconds between two tries to lead the progress Service here."""
 _RELIST_PAUSE = 5.0
 """Seconds from Kopf's first word of a new list to our own: it lists several kinds in turn."""
 
@@ -52,18 +56,27 @@ class ProcessTime:
 class Operator:
     """One replica; `run` until a signal, the loss of the Lease, or the end of the watches. Returns the exit code."""
 
-    def __init__(self, settings: OperatorSettings, connection: Connection, lease_connection: Connection) -> None:
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        *,
+        connection: Connection,
+        lease_connection: Connection,
+        intake_connection: Connection,
+    ) -> None:
+        """Raises CertificateError where reports are to be taken and cannot."""
         self._settings = settings
         store = Store()
         self._metrics = OperatorMetrics(lambda: read_jobs(store))
-        connection.on_request = lease_connection.on_request = self._metrics.on_api_request
+        for one in (connection, lease_connection, intake_connection):
+            one.on_request = self._metrics.on_api_request
         leases = KubeLeaseStore(lease_connection, namespace=settings.namespace, name=settings.lease_name)
         self._elector = Elector(leases=leases, time=ProcessTime(), me=settings.identity)
         cluster = KubeCluster(connection, namespaces=settings.namespaces, instance=settings.identity)
         self._controller = Controller(
             store,
             FencedCluster(cluster, self._elector),
-            Settings(listening_since=datetime.now(UTC)),
+            Settings(listening_since=datetime.now(UTC), progress_url=settings.progress_url),
             SystemClock(),
             num_workers=settings.num_workers,
             observer=Observers(LogContext(lambda key: last_attempt_of(store, key)), self._metrics),
@@ -76,6 +89,16 @@ class Operator:
             on_end=lambda: self._end(EXIT_WATCH_ENDED),
         )
         self._metrics.watch_last_event(lambda: time.time() - (time.monotonic() - self._watcher.last_event))
+        self._publisher = EndpointPublisher(connection, namespace=settings.namespace, service=settings.progress_service)
+        self._endpoint: ProgressEndpoint | None = None
+        if settings.progress_url is not None and settings.tls_folder is not None:
+            self._endpoint = ProgressEndpoint(
+                self._controller,
+                intake_connection,
+                tls_folder=settings.tls_folder,
+                port=settings.intake_port,
+                is_acting=lambda: self._acting and self._controller.has_listed(),
+            )
         self._metrics_server = MetricsServer(self._metrics, port=settings.metrics_port)
         self._probes = Probes(port=settings.probe_port, alive=self._alive, ready=self._ready)
         self._ending = asyncio.Event()
@@ -90,6 +113,8 @@ class Operator:
             asyncio.get_running_loop().add_signal_handler(number, self._end, 0)
         await self._probes.start()
         await self._metrics_server.start()
+        if self._endpoint is not None:
+            await self._endpoint.start()  # before the first pass, which hands out its authorities
         self._watcher.start()
         acting = asyncio.create_task(self._act(), name="act")
         ending = asyncio.create_task(self._ending.wait(), name="ending")
@@ -107,6 +132,7 @@ class Operator:
         self._metrics.set_leader(True)
         keeping = asyncio.create_task(self._elector.keep(), name="keep the Lease")
         working = asyncio.create_task(self._controller.run(), name="reconcile")
+        leading = asyncio.create_task(self._lead_reports_here(), name="lead reports here")
         try:
             await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done() and not self._ending.is_set():
@@ -114,16 +140,33 @@ class Operator:
                 logging.shutdown()
                 os._exit(EXIT_LEASE_LOST)
         finally:
+            leading.cancel()
+            if self._endpoint is not None:
+                await self._endpoint.stop()
             await self._controller.stop()
-            await asyncio.gather(working, return_exceptions=True)
+            await asyncio.gather(working, leading, return_exceptions=True)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             await self._elector.release()
+
+    async def _lead_reports_here(self) -> None:
+        """Until it is written: a Service that leads to the last holder takes no report."""
+        endpoint, address = self._endpoint, self._settings.pod_ip
+        while endpoint is not None and address is not None:
+            try:
+                await self._publisher.publish(address, endpoint.port)
+            except ClusterError as error:
+                _log.warning("the progress Service does not lead here yet: %s", error)
+                await asyncio.sleep(_PUBLISH_PAUSE)
+            else:
+                return
 
     async def _finish(self, acting: asyncio.Task[None]) -> None:
         """Passes under way end, the Lease is released, the watches end."""
         acting.cancel()
         await asyncio.gather(acting, return_exceptions=True)
+        if self._endpoint is not None:
+            await self._endpoint.stop()
         await self._watcher.stop()
         await self._metrics_server.stop()
         await self._probes.stop()
@@ -162,9 +205,13 @@ class Operator:
 
 
 async def run_operator(settings: OperatorSettings) -> int:
-    """Connect and run; the exit code. Raises ClusterError."""
+    """Connect and run; the exit code. Raises ClusterError, CertificateError."""
     async with (
         open_connection(settings.kubeconfig) as connection,
         open_connection(settings.kubeconfig) as lease_connection,
+        open_connection(settings.kubeconfig) as intake_connection,
     ):
-        return await Operator(settings, connection, lease_connection).run()
+        operator = Operator(
+            settings, connection=connection, lease_connection=lease_connection, intake_connection=intake_connection
+        )
+        return await operator.run()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 PREFIX = "TRIVIUM_"
 _SERVICE_LINK = re.compile(r".*_(SERVICE_(HOST|PORT)|PORT)(_[A-Z0-9_]+)?$")
@@ -51,8 +51,27 @@ class OperatorSettings(BaseModel):
     num_workers: int = Field(16, ge=1, le=256, description="Jobs that are looked at at the same time.")
     probe_port: _Port = Field(8081, description="Port of /healthz and /readyz.")
     metrics_port: _Port = Field(8080, description="Port of /metrics.")
+    intake_port: _Port = Field(8443, description="Port on which trainers' reports are taken.")
+    progress_url: str | None = Field(
+        None,
+        pattern=r"^https://",
+        description="Where trainers send their reports, over the Service below. Absent: no reports are taken.",
+    )
+    progress_service: str = Field(
+        "trivium-progress", min_length=1, description="The Service whose EndpointSlice the acting replica writes."
+    )
+    pod_ip: str | None = Field(None, description="The address of this pod, for that EndpointSlice.")
+    tls_folder: Path | None = Field(
+        None, description="Folder with tls.crt, tls.key and ca.crt of that port; read anew when they change."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+
+    @model_validator(mode="after")
+    def _reports_travel_over_tls_to_this_pod(self) -> "OperatorSettings":
+        if self.progress_url is not None and (self.tls_folder is None or self.pod_ip is None):
+            raise ValueError(f"{PREFIX}PROGRESS_URL needs {PREFIX}TLS_FOLDER and {PREFIX}POD_IP. Set them, or none.")
+        return self
 
 
 def read_settings(environment: Mapping[str, str]) -> OperatorSettings:
