@@ -8,10 +8,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast mutate soak lint generate verify bench clean lock
+.PHONY: help demo test test-fast mutate soak cluster cluster-down test-cluster-full lint generate verify bench clean lock
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 # The environment is rebuilt when a lock changes: the stamp is newer than every lock it was made from.
 $(BIN)/uv: requirements/bootstrap.txt
@@ -34,16 +34,25 @@ demo: $(VENV)/.local ## Train a base, a tuned and a preferred model here, from t
 	$(BIN)/python examples/three-stages/demo.py --state $(STATE) --minutes $(MINUTES) $(if $(FRESH),--fresh)
 
 test: lint test-fast ## Everything: lint, unit, contract, simulation, training, local
-	$(BIN)/python -m pytest -m slow --hypothesis-profile=default
+	$(BIN)/python -m pytest -m 'slow and not full' --hypothesis-profile=default
 
 test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, seconds
-	$(BIN)/python -m pytest -m 'not slow' -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -m 'not slow and not full' -n auto --maxprocesses 4
 
 mutate: $(VENV)/.dev ## Change domain/ and planning/ thousands of times and count what the tests notice (minutes)
 	$(BIN)/python tests/mutation/measure.py
 
 soak: $(VENV)/.dev ## Play simulated disasters for SOAK minutes (default 10); SEEDS=2000 plays so many; SEED=7 plays one
 	PYTHONPATH=tests/simulation $(BIN)/python -m simulator $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS),--minutes $(or $(SOAK),10))) $(if $(MATRIX),--matrix docs/fault-matrix.md)
+
+cluster: $(VENV)/.dev ## Start a Kubernetes of one node with KubeRay, Kueue and 8 fake GPUs here (root, Go, containerd); it stays
+	@PYTHONPATH=tests/cluster $(BIN)/python -m testcluster up
+
+cluster-down: $(VENV)/.dev ## End the cluster of `make cluster`
+	@PYTHONPATH=tests/cluster $(BIN)/python -m testcluster down
+
+test-cluster-full: $(VENV)/.dev ## Train on a whole cluster: $KUBECONFIG's, else one made for the tests (root, Go, containerd)
+	$(BIN)/python -m pytest -m full -n 0 --timeout 1800 tests/cluster/full
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .

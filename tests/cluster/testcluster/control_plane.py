@@ -25,6 +25,8 @@ from testcluster.processes import Process
 from testcluster.programs import binary, module_folder
 
 SERVICE_CIDR = "10.0.0.0/24"
+POD_CIDR = "10.244.0.0/16"
+LOOPBACK = "127.0.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 CRD_FOLDER = Path(__file__).parents[3] / "crds"
 
@@ -106,26 +108,41 @@ def control_plane(
 
     Raises programs.MissingToolError, processes.StartError.
     """
+    with bare_plane(folder, users=users) as plane, ExitStack() as stack:
+        if scheduler:
+            _start(plane, _scheduler(plane), stack)
+        _install_crds(plane, kueue=kueue)
+        yield plane
+
+
+@contextmanager
+def plane_for_nodes(folder: Path, *, address: str, users: Sequence[tuple[User, str]] = ()) -> Iterator[Plane]:
+    """One without any CRD whose API server and scheduler serve nodes and pods at `address`. Raises as control_plane."""
+    with bare_plane(folder, users=users, address=address) as plane, ExitStack() as stack:
+        _start(plane, _scheduler(plane), stack)
+        yield plane
+
+
+@contextmanager
+def bare_plane(folder: Path, *, users: Sequence[tuple[User, str]] = (), address: str = LOOPBACK) -> Iterator[Plane]:
+    """etcd, API server and controller manager; at another address than loopback they are ready for nodes."""
     folder.mkdir(parents=True, exist_ok=True)
     etcd_url, port = f"http://127.0.0.1:{_free_port()}", _free_port()
     admin_token = secrets.token_urlsafe(16)
     _write_files(folder, [(ADMIN, admin_token), *users])
     plane = Plane(
         folder=folder,
-        url=f"https://127.0.0.1:{port}",
+        url=f"https://{address}:{port}",
         ca_file=folder / "certificates" / "apiserver.crt",
         kubeconfig=folder / "admin.kubeconfig",
     )
     with ExitStack() as stack:
-        for process in (_etcd(folder, etcd_url), _api_server(folder, etcd_url=etcd_url, port=port)):
+        api_server = _api_server(folder, etcd_url=etcd_url, address=address, port=port)
+        for process in (_etcd(folder, etcd_url), api_server):
             _start(plane, process, stack)
-        api_server = plane.processes["kube-apiserver"]
         api_server.wait_until(lambda: plane.ca_file.exists() and _answers(f"{plane.url}/readyz", plane.ca_file))
         _write_kubeconfig(plane.kubeconfig, url=plane.url, ca_file=plane.ca_file, token=admin_token)
         _start(plane, _controller_manager(plane), stack)
-        if scheduler:
-            _start(plane, _scheduler(plane), stack)
-        _install_crds(plane, kueue=kueue)
         yield plane
 
 
@@ -157,15 +174,16 @@ def _etcd(folder: Path, url: str) -> Process:
     return Process("etcd", command, folder=folder)
 
 
-def _api_server(folder: Path, *, etcd_url: str, port: int) -> Process:
+def _api_server(folder: Path, *, etcd_url: str, address: str, port: int) -> Process:
     key = folder / "service-accounts.key"
+    # Loopback is refused as an endpoint of the Service `kubernetes`; without nodes nothing uses that Service.
+    nodes = ["--allow-privileged", "--kubelet-preferred-address-types=InternalIP"]
     command: list[str | Path] = [
         binary("kube-apiserver"),
         f"--etcd-servers={etcd_url}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        # Loopback is refused as an endpoint of the Service `kubernetes`; nothing here uses that Service.
-        "--endpoint-reconciler-type=none",
+        f"--bind-address={address}",
+        f"--advertise-address={address}",
+        *(["--endpoint-reconciler-type=none"] if address == LOOPBACK else nodes),
         f"--secure-port={port}",
         f"--cert-dir={folder / 'certificates'}",
         f"--token-auth-file={folder / 'tokens.csv'}",
@@ -191,6 +209,8 @@ def _controller_manager(plane: Plane) -> Process:
         f"--secure-port={_free_port()}",
         f"--cert-dir={plane.folder / 'controller-manager'}",
         "--leader-elect=false",
+        "--allocate-node-cidrs",
+        f"--cluster-cidr={POD_CIDR}",
     ]
     return Process("kube-controller-manager", command, folder=plane.folder)
 

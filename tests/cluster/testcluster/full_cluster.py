@@ -1,0 +1,119 @@
+"""A whole cluster of one node, in namespaces of its own: one kill ends it, and nothing of it is left."""
+
+import json
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from testcluster import containerd
+from testcluster.cgroups import entering, make_cgroups, remove_cgroups
+from testcluster.control_plane import Plane
+from testcluster.images import ENVIRONMENT_FOLDER, PYTHON_VERSION, TRAINER_FOLDER
+from testcluster.network import Link, make_link
+from testcluster.processes import Process, StartError
+from testcluster.programs import MissingToolError
+
+REPOSITORY = Path(__file__).parents[3]
+_NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster that runs."""
+
+    plane: Plane
+    """As an admin, from this side of the link; its processes belong to the node's namespace."""
+    node_pid: int
+    """Process 1 of its namespaces, for `nsenter`."""
+    cgroup: str
+    """Under which its containers run."""
+    seconds: dict[str, float]
+    """When each part was ready, since the start."""
+
+    def import_image(self, tar: Path) -> None:
+        """Make an image known to the node."""
+        containerd.import_image(self.plane.folder.parent / "containerd", tar)
+
+
+def check_machine() -> None:
+    """Raises MissingToolError in one sentence."""
+    if os.geteuid() != 0:
+        raise MissingToolError("A whole cluster needs root, for namespaces and containers: run it with sudo.")
+    containerd.check_tools()
+    if sys.version_info[:2] != PYTHON_VERSION:
+        raise MissingToolError(
+            "Pods use this environment's packages with Debian's Python 3.11: make the environment with PYTHON=python3.11."
+        )
+
+
+@contextmanager
+def full_cluster(folder: Path) -> Iterator[Cluster]:
+    """Bring one up in `folder`, which is removed with it. Raises MissingToolError, StartError."""
+    check_machine()
+    folder.mkdir(parents=True, exist_ok=True)
+    cgroup = f"trivium-{os.getpid()}"
+    try:
+        process = _start_node(folder, cgroup=cgroup)
+        try:
+            link = make_link(_child_of(process))
+            _hand_over(folder, link)
+            process.wait_until((folder / "ready.json").exists, seconds=300)
+            yield _cluster(folder, node_pid=_child_of(process), cgroup=cgroup)
+        finally:
+            process.kill()
+    finally:
+        remove_rest(folder, cgroup=cgroup)
+
+
+def remove_rest(folder: Path, *, cgroup: str) -> None:
+    """What a dead cluster leaves: its folder, and cgroups without processes."""
+    remove_cgroups(cgroup)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_node(folder: Path, *, cgroup: str) -> Process:
+    mounts = {
+        ENVIRONMENT_FOLDER: sysconfig.get_path("purelib"),
+        TRAINER_FOLDER: str(REPOSITORY / "trainer_image" / "src"),
+    }
+    cgroups = make_cgroups(cgroup)
+    folders = {str(one.mount): str(one.folder) for one in cgroups}
+    settings = json.dumps({"folder": str(folder), "cgroups": folders, "mounts": mounts})
+    python = ["/usr/bin/env", f"PYTHONPATH={Path(__file__).parents[1]}", sys.executable, "-m", "testcluster.node"]
+    process = Process("node", entering(cgroups, [*_NAMESPACES, *python, settings]), folder=folder)
+    process.start()
+    return process
+
+
+def _child_of(process: Process) -> int:
+    """Process 1 of the namespace, by its id out here."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    process.wait_until(lambda: bool(children.read_text().split()))
+    return int(children.read_text().split()[0])
+
+
+def _hand_over(folder: Path, link: Link) -> None:
+    unfinished = folder / "link.unfinished"
+    unfinished.write_text(json.dumps(asdict(link)))
+    unfinished.rename(folder / "link.json")
+
+
+def _cluster(folder: Path, *, node_pid: int, cgroup: str) -> Cluster:
+    kubeconfig = folder / "plane" / "admin.kubeconfig"
+    server = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+    plane = Plane(
+        folder=folder / "plane",
+        url=server["server"],
+        ca_file=Path(server["certificate-authority"]),
+        kubeconfig=kubeconfig,
+    )
+    seconds = json.loads((folder / "ready.json").read_text())
+    return Cluster(plane=plane, node_pid=node_pid, cgroup=cgroup, seconds=seconds)
+
+
+__all__ = ["Cluster", "StartError", "check_machine", "full_cluster", "remove_rest"]
