@@ -56,7 +56,7 @@ def test_pods_meet_the_restricted_standard_and_more(rendered: dict[str, list[Man
     assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
 
 
-@pytest.mark.parametrize("scenario", ["default", "bare"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_operator_understands_every_setting_that_the_chart_gives_it(
     rendered: dict[str, list[Manifest]], scenario: str
 ) -> None:

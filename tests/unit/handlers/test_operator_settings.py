@@ -14,7 +14,18 @@ def test_what_is_absent_or_empty_has_its_default() -> None:
 
 
 def test_namespaces_are_separated_by_commas() -> None:
-    assert read_settings({"TRIVIUM_NAMESPACES": "team-a, team-b,"}).namespaces == ("team-a", "team-b")
+    settings = read_settings({"TRIVIUM_NAMESPACES": "team-a, team-b,", "TRIVIUM_PROFILES_FILE": "/profiles.yaml"})
+    assert settings.namespaces == ("team-a", "team-b")
+
+
+def test_named_namespaces_bring_their_profiles() -> None:
+    with pytest.raises(SettingsError, match="TRIVIUM_NAMESPACES needs TRIVIUM_PROFILES_FILE"):
+        read_settings({"TRIVIUM_NAMESPACES": "team-a"})
+
+
+def test_reports_need_a_certificate_and_an_address() -> None:
+    with pytest.raises(SettingsError, match="TRIVIUM_PROGRESS_URL needs TRIVIUM_TLS_FOLDER"):
+        read_settings({"TRIVIUM_PROGRESS_URL": "https://here:8443/v1alpha1/progress"})
 
 
 def test_each_process_has_another_identity_that_begins_with_its_pod(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What the watcher makes of Kopf's events. Kopf itself runs in tests/cluster/operator."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_kopf_is_told_to_write_nothing_and_to_ask_for_ours_alone() -> None:
 
 def test_named_namespaces_are_watched_with_the_operators_own() -> None:
     made = Watcher(
-        OperatorSettings(namespaces=("team-a",)),
+        OperatorSettings(namespaces=("team-a",), profiles_file=Path("profiles.yaml")),
         None,  # type: ignore[arg-type] # nothing is asked
         on_event=lambda *_: None,
         on_relist=lambda: None,

@@ -14,6 +14,7 @@ def operator() -> None:
         from trivium.handlers.intake import CertificateError  # noqa: PLC0415 - as below
         from trivium.handlers.logs import set_up_logs  # noqa: PLC0415 - beside what is an extra
         from trivium.handlers.operator import run_operator  # noqa: PLC0415 - kopf and the client are heavy, and an extra
+        from trivium.handlers.profiles_file import ProfilesFileError  # noqa: PLC0415 - as below
         from trivium.handlers.settings import SettingsError, read_settings  # noqa: PLC0415 - as above
         from trivium.ports import ClusterError  # noqa: PLC0415 - it knows the API's models
     except ModuleNotFoundError as error:
@@ -27,6 +28,6 @@ def operator() -> None:
     set_up_logs(level=settings.log_level, form=settings.log_format)
     try:
         code = asyncio.run(run_operator(settings))
-    except (ClusterError, CertificateError) as error:
+    except (ClusterError, CertificateError, ProfilesFileError) as error:
         raise CommandError(str(error)) from None
     raise typer.Exit(code)

@@ -18,6 +18,7 @@ from trivium.handlers.logs import LogContext
 from trivium.handlers.metrics import MetricsServer, OperatorMetrics, read_jobs
 from trivium.handlers.observers import Observers, last_attempt_of
 from trivium.handlers.probes import STALE_SECONDS, Health, Probes
+from trivium.handlers.profiles_file import read_profiles
 from trivium.handlers.settings import OperatorSettings
 from trivium.handlers.watch import Watcher
 from trivium.kube.client import Connection, open_connection
@@ -64,7 +65,7 @@ class Operator:
         lease_connection: Connection,
         intake_connection: Connection,
     ) -> None:
-        """Raises CertificateError where reports are to be taken and cannot."""
+        """Raises CertificateError where reports are to be taken and cannot, ProfilesFileError."""
         self._settings = settings
         store = Store()
         self._metrics = OperatorMetrics(lambda: read_jobs(store))
@@ -72,7 +73,8 @@ class Operator:
             one.on_request = self._metrics.on_api_request
         leases = KubeLeaseStore(lease_connection, namespace=settings.namespace, name=settings.lease_name)
         self._elector = Elector(leases=leases, time=ProcessTime(), me=settings.identity)
-        cluster = KubeCluster(connection, namespaces=settings.namespaces, instance=settings.identity)
+        profiles = None if settings.profiles_file is None else read_profiles(settings.profiles_file)
+        cluster = KubeCluster(connection, namespaces=settings.namespaces, instance=settings.identity, profiles=profiles)
         self._controller = Controller(
             store,
             FencedCluster(cluster, self._elector),
@@ -205,7 +207,7 @@ class Operator:
 
 
 async def run_operator(settings: OperatorSettings) -> int:
-    """Connect and run; the exit code. Raises ClusterError, CertificateError."""
+    """Connect and run; the exit code. Raises ClusterError, CertificateError, ProfilesFileError."""
     async with (
         open_connection(settings.kubeconfig) as connection,
         open_connection(settings.kubeconfig) as lease_connection,

@@ -39,6 +39,10 @@ class OperatorSettings(BaseModel):
     namespaces: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (), description="Namespaces to watch, separated by commas. Empty: all."
     )
+    profiles_file: Path | None = Field(
+        None,
+        description="ComputeProfiles as YAML, instead of the cluster's. Wanted where namespaces are named.",
+    )
     namespace: str = Field(
         "trivium-system", min_length=1, description="The operator's own namespace, of its Lease and its EndpointSlice."
     )
@@ -66,6 +70,15 @@ class OperatorSettings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+
+    @model_validator(mode="after")
+    def _named_namespaces_bring_their_profiles(self) -> "OperatorSettings":
+        if self.namespaces and self.profiles_file is None:
+            raise ValueError(
+                f"{PREFIX}NAMESPACES needs {PREFIX}PROFILES_FILE: with rights in namespaces alone, the cluster's "
+                "ComputeProfiles cannot be read. Name a file with yours."
+            )
+        return self
 
     @model_validator(mode="after")
     def _reports_travel_over_tls_to_this_pod(self) -> "OperatorSettings":

@@ -13,6 +13,7 @@ from trivium.ports import ClusterError, ConflictError, Event, Manifest, NotFound
 
 FIELD_MANAGER = "trivium"
 _PAGE = 500
+PROFILE = "ComputeProfile"
 _REPORTER = "trivium.dev/operator"
 _MAX_NOTE = 1024
 
@@ -20,10 +21,20 @@ _log = logging.getLogger(__name__)
 
 
 class KubeCluster:
-    """Lives on one event loop. `namespaces`: those that are watched; empty is all of them."""
+    """Lives on one event loop. `namespaces`: those that are watched; empty is all of them. `profiles`: ComputeProfiles
+    that are given instead of the cluster's own, which one needs a right on the whole cluster to read.
+    """
 
-    def __init__(self, connection: Connection, *, namespaces: Sequence[str] = (), instance: str = "trivium") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        namespaces: Sequence[str] = (),
+        instance: str = "trivium",
+        profiles: Sequence[Manifest] | None = None,
+    ) -> None:
         self._connection = connection
+        self._profiles = profiles
         self._namespaces = tuple(namespaces)
         self._instance = instance
         self._kinds = SERVED_KINDS
@@ -39,6 +50,8 @@ class KubeCluster:
     async def list_all(self, kind: str) -> Sequence[Manifest]:
         """See ports.Cluster. A kind whose CustomResourceDefinition is absent, and may be, has no objects."""
         served = self._kinds[kind]
+        if kind == PROFILE and self._profiles is not None:
+            return self._profiles
         spaces = self._namespaces if served.namespaced and self._namespaces else ("",)
         lists = await asyncio.gather(*(self._list(served, namespace) for namespace in spaces))
         return [one for each in lists for one in each]
