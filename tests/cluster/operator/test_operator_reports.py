@@ -5,6 +5,7 @@ KubeRay and the kubelet are played: they make the RayCluster, name it in the Ray
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -127,3 +128,9 @@ def test_a_report_reaches_the_status_and_its_answer_carries_attempt_and_budget(w
     assert "another job" in words["message"]
     code, words = _report(world, port, "no-token", report)
     assert code == 401
+
+    address = f"http://127.0.0.1:{world.metrics_ports['replica-a']}/metrics"
+    with urllib.request.urlopen(address, timeout=10) as page:
+        told = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if not line.startswith("#"))
+    left = float(told["trivium_certificate_expiry_timestamp_seconds"]) - time.time()
+    assert 3000 < left <= 3600, "testcluster.authority signs for an hour"

@@ -100,6 +100,7 @@ class Operator:
                 tls_folder=settings.tls_folder,
                 port=settings.intake_port,
                 is_acting=lambda: self._acting and self._controller.has_listed(),
+                on_expiry=self._metrics.set_certificate_expiry,
             )
         self._metrics_server = MetricsServer(self._metrics, port=settings.metrics_port)
         self._probes = Probes(port=settings.probe_port, alive=self._alive, ready=self._ready)
