@@ -60,9 +60,12 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/mypy operator/src trainer_image/src benchmarks
 	$(BIN)/lint-imports
 
-generate: $(VENV)/.dev ## Write crds/, schemas and the reference pages from the models
+generate: $(VENV)/.dev ## Write crds/, the chart's copies and schemas, and the reference pages, from the models
 	$(BIN)/python -m trivium.api.generate
 	PYTHONPATH=tests/simulation $(BIN)/python -m simulator.recovery_page --write
+	$(BIN)/python -m trivium.handlers.metrics.reference --write
+	$(BIN)/python charts/generate.py
+	PYTHONPATH=tests/cluster $(BIN)/python tests/chart/rbac_page.py
 
 verify: generate ## Fail if anything generated is out of date
 	git diff --exit-code
