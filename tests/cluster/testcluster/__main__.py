@@ -9,12 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from testcluster.full_cluster import StartError, check_machine, full_cluster, remove_rest
+from testcluster.full_cluster import cgroup_name, check_machine, full_cluster, remove_rest
+from testcluster.processes import StartError
 from testcluster.programs import MissingToolError, binary
 
 STATE = Path(tempfile.gettempdir()) / "trivium-cluster"
 """One cluster a machine is left running: its folder, beside which lies who holds it."""
-HOLDER = STATE.with_suffix(".json")
+HOLDER = STATE.with_suffix(".pid")
 LOG = STATE.with_suffix(".log")
 
 
@@ -58,8 +59,8 @@ def _hold() -> None:
     """Keep a cluster until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        with full_cluster(STATE) as cluster:
-            HOLDER.write_text(json.dumps({"pid": os.getpid(), "cgroup": cluster.cgroup}))
+        with full_cluster(STATE):
+            HOLDER.write_text(str(os.getpid()))
             while True:
                 signal.pause()
     finally:
@@ -74,7 +75,7 @@ def _down() -> None:
         while _holder_pid() is not None:
             time.sleep(0.1)
     elif HOLDER.exists():
-        remove_rest(STATE, cgroup=json.loads(HOLDER.read_text())["cgroup"])
+        remove_rest(STATE, cgroup=cgroup_name(int(HOLDER.read_text())))
         HOLDER.unlink()
     print("No cluster of ours runs.")
 
@@ -83,7 +84,7 @@ def _holder_pid() -> int | None:
     """None when nobody holds a cluster."""
     if not HOLDER.exists():
         return None
-    pid = int(json.loads(HOLDER.read_text())["pid"])
+    pid = int(HOLDER.read_text())
     command = Path(f"/proc/{pid}/cmdline")
     return pid if command.exists() and b"testcluster" in command.read_bytes() else None
 

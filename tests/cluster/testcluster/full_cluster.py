@@ -7,15 +7,17 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import yaml
 
 from testcluster import containerd
 from testcluster.cgroups import entering, make_cgroups, remove_cgroups
 from testcluster.control_plane import Plane
 from testcluster.images import ENVIRONMENT_FOLDER, PYTHON_VERSION, TRAINER_FOLDER
 from testcluster.network import Link, make_link
-from testcluster.processes import Process, StartError
+from testcluster.processes import Process
 from testcluster.programs import MissingToolError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -28,16 +30,17 @@ class Cluster:
 
     plane: Plane
     """As an admin, from this side of the link; its processes belong to the node's namespace."""
-    node_pid: int
-    """Process 1 of its namespaces, for `nsenter`."""
-    cgroup: str
-    """Under which its containers run."""
     seconds: dict[str, float]
     """When each part was ready, since the start."""
 
     def import_image(self, tar: Path) -> None:
-        """Make an image known to the node."""
-        containerd.import_image(self.plane.folder.parent / "containerd", tar)
+        """Make an image known to the node. Raises MissingToolError where the node is not ours."""
+        folder = self.plane.folder.parent / "containerd"
+        if not containerd.socket(folder).exists():
+            raise MissingToolError(
+                "KUBECONFIG names a cluster that `make cluster` did not make: it can be given no image."
+            )
+        containerd.import_image(folder, tar)
 
 
 def check_machine() -> None:
@@ -51,23 +54,37 @@ def check_machine() -> None:
         )
 
 
+def existing_cluster(kubeconfig: Path) -> Cluster:
+    """One that runs already, e.g. that of `make cluster`."""
+    server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    ca_file = Path(server.get("certificate-authority", ""))
+    plane = Plane(folder=kubeconfig.parent, url=server["server"], ca_file=ca_file, kubeconfig=kubeconfig)
+    return Cluster(plane=plane, seconds={})
+
+
 @contextmanager
 def full_cluster(folder: Path) -> Iterator[Cluster]:
     """Bring one up in `folder`, which is removed with it. Raises MissingToolError, StartError."""
     check_machine()
     folder.mkdir(parents=True, exist_ok=True)
-    cgroup = f"trivium-{os.getpid()}"
+    cgroup = cgroup_name(os.getpid())
     try:
         process = _start_node(folder, cgroup=cgroup)
         try:
             link = make_link(_child_of(process))
             _hand_over(folder, link)
             process.wait_until((folder / "ready.json").exists, seconds=300)
-            yield _cluster(folder, node_pid=_child_of(process), cgroup=cgroup)
+            cluster = existing_cluster(folder / "plane" / "admin.kubeconfig")
+            yield replace(cluster, seconds=json.loads((folder / "ready.json").read_text()))
         finally:
             process.kill()
     finally:
         remove_rest(folder, cgroup=cgroup)
+
+
+def cgroup_name(pid: int) -> str:
+    """Of the cluster that this process holds."""
+    return f"trivium-{pid}"
 
 
 def remove_rest(folder: Path, *, cgroup: str) -> None:
@@ -101,19 +118,3 @@ def _hand_over(folder: Path, link: Link) -> None:
     unfinished = folder / "link.unfinished"
     unfinished.write_text(json.dumps(asdict(link)))
     unfinished.rename(folder / "link.json")
-
-
-def _cluster(folder: Path, *, node_pid: int, cgroup: str) -> Cluster:
-    kubeconfig = folder / "plane" / "admin.kubeconfig"
-    server = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
-    plane = Plane(
-        folder=folder / "plane",
-        url=server["server"],
-        ca_file=Path(server["certificate-authority"]),
-        kubeconfig=kubeconfig,
-    )
-    seconds = json.loads((folder / "ready.json").read_text())
-    return Cluster(plane=plane, node_pid=node_pid, cgroup=cgroup, seconds=seconds)
-
-
-__all__ = ["Cluster", "StartError", "check_machine", "full_cluster", "remove_rest"]

@@ -20,6 +20,7 @@ from testcluster.programs import MissingToolError, cache_folder, go
 
 PAUSE_SOURCE = Path(__file__).parents[1] / "pause" / "pause.go"
 PAUSE = "test/pause:1"
+DEBIAN = "test/debian:1"
 PYTHON_BASE = "test/python:1"
 USER = "65532:65532"
 """Pods that must not run as root are refused when the image names no user."""
@@ -30,7 +31,7 @@ ENVIRONMENT_FOLDER = "/opt/environment"
 TRAINER_FOLDER = "/opt/trainer"
 """Where they see the sources of the trainer in this checkout."""
 
-_DEBIAN = ("bookworm", "python3,python3-venv,procps,ca-certificates")
+_DEBIAN = ("bookworm", "python3,python3-pip,python3-venv,procps,ca-certificates")
 # The shebang of a virtual environment's own `ray` names an interpreter of this machine.
 _RAY = '#!/usr/bin/python3\nimport sys\nfrom ray.scripts.scripts import main\nsys.argv[0] = "ray"\nsys.exit(main())\n'
 
@@ -58,18 +59,30 @@ def program_image(name: str, program: Path, *, path: str, entrypoint: list[str])
     return target
 
 
-def python_image() -> Path:
-    """The tar of a Debian with Python 3.11 whose Python also finds what lies in `ENVIRONMENT_FOLDER`.
-
-    Raises MissingToolError.
-    """
-    suite, packages = _DEBIAN
-    variables = _variables()
-    target = images_folder() / f"python-{_digest(repr((_DEBIAN, _RAY, variables)).encode())}.tar"
+def debian_image() -> Path:
+    """The tar of a minimal Debian with Python 3.11 and pip, for root: a base to build on. Raises MissingToolError."""
+    target = images_folder() / f"debian-{_digest(repr(_DEBIAN).encode())}.tar"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=images_folder()) as folder:
             layer = Path(folder) / "layer.tar"
-            _debian(layer, suite=suite, packages=packages)
+            _debian(layer)
+            _write_image(target, DEBIAN, layer.read_bytes(), {})
+    return target
+
+
+def python_image() -> Path:
+    """The tar of that Debian whose Python also finds what the runtime class `environment` shows it; it has `ray`.
+
+    Raises MissingToolError.
+    """
+    base = debian_image()
+    variables = _variables()
+    target = images_folder() / f"python-{_digest(repr((base.name, _RAY, variables)).encode())}.tar"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=images_folder()) as folder:
+            layer = Path(folder) / "layer.tar"
+            with tarfile.open(base) as image:
+                image.extract("layer.tar", folder, filter="data")
             with tarfile.open(layer, "a") as tar:
                 _add_file(tar, "usr/local/bin/ray", _RAY)
                 tar.addfile(_link("usr/local/bin/python", "/usr/bin/python3"))
@@ -94,7 +107,8 @@ def _variables() -> Mapping[str, str]:
     }
 
 
-def _debian(layer: Path, *, suite: str, packages: str) -> None:
+def _debian(layer: Path) -> None:
+    suite, packages = _DEBIAN
     if shutil.which("mmdebstrap") is None:
         raise MissingToolError("mmdebstrap is missing: install it (Debian: apt-get install mmdebstrap).")
     subprocess.run(
@@ -109,6 +123,7 @@ def _write_image(target: Path, name: str, layer: bytes, settings: Mapping[str, A
         "architecture": "amd64",
         "os": "linux",
         "config": settings,
+        "history": [{"created_by": "testcluster"}],  # buildah counts them
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [f"docker.io/{name}"], "Layers": ["layer.tar"]}]
