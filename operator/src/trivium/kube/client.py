@@ -130,7 +130,7 @@ class Connection:
         token = await settings.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             headers["Authorization"] = token
-        url = f"{settings.host}{path}{'?' if query else ''}{urlencode(_given(query))}"
+        url = f"{settings.host}{path}{'?' if query else ''}{urlencode(given_query(query))}"
         answer = await self.api.rest_client.request(method, url, headers=headers, body=body)
         async with answer.response as response:
             return response.status, await response.read()
@@ -166,10 +166,11 @@ async def open_connection(
 def error_of(code: int, body: bytes, *, what: str) -> ClusterError:
     """The server's own words, in the class that decides what is done about them."""
     kind = _ERRORS.get(code, TransientError if code >= 500 else RefusedError)
-    return kind(f"{what}: {code} {_message(body)}".rstrip())
+    return kind(f"{what}: {code} {message_of(body)}".rstrip())
 
 
-def _message(body: bytes) -> str:
+def message_of(body: bytes) -> str:
+    """What a Status object says, or the beginning of an answer that is none."""
     try:
         status = json.loads(body)
     except ValueError:
@@ -177,5 +178,6 @@ def _message(body: bytes) -> str:
     return str(status.get("message") or "") if isinstance(status, dict) else ""
 
 
-def _given(query: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
+def given_query(query: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
+    """The parameters that have a value: an empty one would mean something to the API server."""
     return [(name, value) for name, value in (query or {}).items() if value]

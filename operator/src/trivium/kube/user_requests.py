@@ -5,7 +5,7 @@ kinds, one namespace, and must be told exactly what they may not do.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
+from trivium.kube.client import given_query, message_of
 from trivium.kube.served_kinds import ServedKind
 from trivium.kube.user_access import UserAccess
 from trivium.ports import ClusterError, ConflictError, NotFoundError, RefusedError, TransientError
@@ -135,7 +136,7 @@ async def _send(
     method, url, headers, body, _ = await access.api.param_serialize(
         method=method,
         resource_path=path,
-        query_params=_given(query),
+        query_params=given_query(query),
         header_params={"Accept": "application/json, */*", "Content-Type": content_type},
         body=body,
         auth_settings=["BearerToken"],
@@ -153,10 +154,6 @@ async def _send(
     return response
 
 
-def _given(query: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
-    return [(name, value) for name, value in (query or {}).items() if value]
-
-
 def _unreachable(access: UserAccess, error: BaseException) -> str:
     context = f" (context {access.context})" if access.context else ""
     why = str(error) or "no answer in time"
@@ -166,12 +163,4 @@ def _unreachable(access: UserAccess, error: BaseException) -> str:
 def _error_of(code: int, body: bytes, *, what: str) -> ClusterError:
     """The server's own words, in the class that decides what is done about them."""
     kind = _ERRORS.get(code, TransientError if code >= 500 else RefusedError)
-    return kind(_message(body) or f"{what}: HTTP {code}")
-
-
-def _message(body: bytes) -> str:
-    try:
-        status = json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace").strip()[:512]
-    return str(status.get("message") or "") if isinstance(status, dict) else ""
+    return kind(message_of(body) or f"{what}: HTTP {code}")
