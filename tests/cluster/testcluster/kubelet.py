@@ -1,6 +1,7 @@
 """The kubelet, and GPUs that exist in the API only: scheduler, quotas and kubelet count them, no container sees one."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -70,8 +71,10 @@ def node_is_ready(plane: Plane) -> bool:
     return ready and not node["spec"].get("taints")
 
 
-def add_gpus(plane: Plane, count: int) -> None:
-    """Let the node have this many `nvidia.com/gpu`."""
-    counts = {"nvidia.com/gpu": str(count)}
-    patch = json.dumps({"status": {"capacity": counts, "allocatable": counts}})
+def add_resources(plane: Plane, resources: Mapping[str, str]) -> None:
+    """Let the node have what it does not find itself, e.g. GPUs.
+
+    Local disk too: measuring it needs a file system of the node's own, and without it no pod may ask for any.
+    """
+    patch = json.dumps({"status": {"capacity": resources, "allocatable": resources}})
     plane.kubectl("patch", "node", NODE, "--subresource=status", "--type=merge", "-p", patch)

@@ -23,7 +23,7 @@ from testcluster.images import pause_image, python_image
 from testcluster.processes import Process
 
 PROXY = User(name="system:kube-proxy")
-GPUS = 8
+RESOURCES = {"nvidia.com/gpu": "8", "ephemeral-storage": "100Gi"}
 RUNTIME_CLASS = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
@@ -58,7 +58,7 @@ def main(folder: Path, *, cgroups: tuple[Hierarchy, ...], mounts: dict[str, str]
             _start(process, stack)
         _wait_for_node(plane, images, process)
         done("node")
-        kubelet.add_gpus(plane, GPUS)
+        kubelet.add_resources(plane, RESOURCES)
         addons.result()
         done("addons")
         _write_whole(folder / "ready.json", json.dumps(seconds))
