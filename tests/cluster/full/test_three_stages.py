@@ -51,10 +51,8 @@ def _tiny(job: dict[str, Any]) -> dict[str, Any]:
 def _write_data(folder: Path) -> None:
     """As make_data.py lays it out, with sentences of one kind."""
     (folder / "pretrain").mkdir()
-    sentences = [
-        f"The square of {number} is {number * number}, and its double is {2 * number}." for number in range(200)
-    ]
-    (folder / "pretrain" / "squares.txt").write_text("\n".join(sentences))
+    for number in range(200):  # one text a file
+        (folder / "pretrain" / f"{number}.txt").write_text(f"The square of {number} is {number * number}.\n" * 20)
     for name in ("conversations", "modules"):
         for part in ("train", "held-out"):
             _write_lines(folder / "sft" / f"{name}-{part}.jsonl", [_conversation(number) for number in range(40)])

@@ -100,7 +100,9 @@ class Listener:
             _log.debug("a connection of %s ends: %s", address, error or type(error).__name__)
         finally:
             if transport is not None:
-                transport.abort()
+                # CPython 3.11.2, Debian 12's: a TLS transport that was closed twice has lost what abort() calls.
+                with contextlib.suppress(AttributeError):
+                    transport.abort()
             with contextlib.suppress(OSError):
                 connection.close()
             self._places.leave(address)
