@@ -27,6 +27,8 @@ class Addon:
     """Whether its manifests bring the namespace."""
     container_patch: tuple[dict[str, Any], ...]
     """JSON patches of the Deployment: what a small machine needs."""
+    left_out: tuple[dict[str, Any], ...] = ()
+    """Objects of its manifests that are not applied."""
 
     @property
     def image(self) -> str:
@@ -65,6 +67,15 @@ KUEUE = Addon(
     published_image="us-central1-docker.pkg.dev/k8s-staging-images/kueue/kueue",
     has_namespace=True,
     container_patch=_SMALL,
+    # Its extension API server wants an aggregation layer; registered but silent, it keeps namespaces from being deleted.
+    left_out=tuple(
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": f"{version}.visibility.kueue.x-k8s.io"},
+        }
+        for version in ("v1beta1", "v1beta2")
+    ),
 )
 # In this order: once Kueue's webhooks are known and do not answer yet, nobody's Deployments and pods are accepted.
 ADDONS = (KUBERAY, KUEUE)
@@ -103,7 +114,8 @@ def _kustomization(addon: Addon, *, folder: Path) -> dict[str, Any]:
             {
                 "target": {"kind": "Deployment", "name": addon.deployment},
                 "patch": yaml.safe_dump(list(addon.container_patch)),
-            }
+            },
+            *({"patch": yaml.safe_dump({**one, "$patch": "delete"})} for one in addon.left_out),
         ],
     }
     return settings if addon.has_namespace else settings | {"namespace": addon.namespace}
