@@ -16,7 +16,7 @@ from testcluster import containerd
 from testcluster.cgroups import entering, make_cgroups, remove_cgroups
 from testcluster.control_plane import Plane
 from testcluster.images import ENVIRONMENT_FOLDER, PYTHON_VERSION, TRAINER_FOLDER
-from testcluster.network import Link, make_link
+from testcluster.network import Link, make_link, remove_link
 from testcluster.processes import Process
 from testcluster.programs import MissingToolError
 
@@ -88,7 +88,10 @@ def cgroup_name(pid: int) -> str:
 
 
 def remove_rest(folder: Path, *, cgroup: str) -> None:
-    """What a dead cluster leaves: its folder, and cgroups without processes."""
+    """What a dead cluster leaves: its end of the link, its folder, and cgroups without processes."""
+    link = folder / "link.json"
+    if link.exists():
+        remove_link(json.loads(link.read_text())["name"])
     remove_cgroups(cgroup)
     shutil.rmtree(folder, ignore_errors=True)
 

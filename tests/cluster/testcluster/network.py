@@ -44,7 +44,7 @@ class Link:
 
 
 def make_link(node_pid: int) -> Link:
-    """Join the namespace of a process to ours; the pair vanishes with that namespace. Needs root."""
+    """Join the namespace of a process to ours; the pair vanishes with that namespace, some time. Needs root."""
     taken = _run("ip", "-o", "-4", "addr", "show")
     number = next(n for n in range(1, 255) if f" 172.30.{n}." not in taken)
     link = Link(name=f"trivium{number}", outside=f"172.30.{number}.1", inside=f"172.30.{number}.2")
@@ -58,6 +58,11 @@ def make_link(node_pid: int) -> Link:
     # kubelet and API server look for a default route to tell which address is theirs.
     _run(*inside, "route", "add", "default", "via", link.outside)
     return link
+
+
+def remove_link(name: str) -> None:
+    """At once: the kernel takes up to minutes to bury a namespace whose connections were open."""
+    subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)  # it may be gone by itself
 
 
 def forward_packets() -> None:
