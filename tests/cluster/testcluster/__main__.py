@@ -36,6 +36,7 @@ def _up() -> None:
         return
     check_machine()
     if _holder_pid() is None:
+        _down()
         _start_holder()
     seconds = json.loads((STATE / "ready.json").read_text())
     print(f"Ready after {max(seconds.values()):.0f} s. Try:\n")
@@ -49,7 +50,7 @@ def _start_holder() -> None:
     with LOG.open("wb") as log:
         command = [sys.executable, "-m", "testcluster", "hold"]
         holder = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-    while not HOLDER.exists():
+    while not (STATE / "ready.json").exists():
         if holder.poll() is not None:
             raise StartError(LOG.read_text(errors="replace").strip())
         time.sleep(0.1)
@@ -58,9 +59,9 @@ def _start_holder() -> None:
 def _hold() -> None:
     """Keep a cluster until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    HOLDER.write_text(str(os.getpid()))
     try:
         with full_cluster(STATE):
-            HOLDER.write_text(str(os.getpid()))
             while True:
                 signal.pause()
     finally:
@@ -77,7 +78,6 @@ def _down() -> None:
     elif HOLDER.exists():
         remove_rest(STATE, cgroup=cgroup_name(int(HOLDER.read_text())))
         HOLDER.unlink()
-    print("No cluster of ours runs.")
 
 
 def _holder_pid() -> int | None:
