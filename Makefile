@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast mutate soak cluster cluster-down test-cluster-full lint generate verify bench clean lock
+.PHONY: help demo test announce test-fast mutate soak cluster cluster-down test-cluster-full lint generate verify bench clean lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -33,8 +33,12 @@ $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
 demo: $(VENV)/.local ## Train a base, a tuned and a preferred model here, from three job files (FRESH=1 starts over, MINUTES=30 trains longer)
 	$(BIN)/python examples/three-stages/demo.py --state $(STATE) --minutes $(MINUTES) $(if $(FRESH),--fresh)
 
-test: lint test-fast ## Everything: lint, unit, contract, simulation, training, local
+test: announce lint test-fast ## Everything that needs no root: lint, unit, contract, simulation, chart, control plane, training, local
 	$(BIN)/python -m pytest -m 'slow and not full' --hypothesis-profile=default
+
+announce:
+	@echo "make test: lint, unit, contract, simulation, chart, operator on a real API server, training, local."
+	@echo "Not in it, because it needs root and containerd: pods on a node. make test-cluster-full runs that."
 
 test-fast: $(VENV)/.dev ## Unit, contract and simulation tests: no training, seconds
 	$(BIN)/python -m pytest -m 'not slow and not full' -n auto --maxprocesses 4
