@@ -132,11 +132,18 @@ class History:
                 resumed = resumed or phase not in ("Succeeded", "Failed")
         return resumed
 
+    def _has_settled(self) -> bool:
+        """Whether somebody acts, has seen everything, and had time to do what his predecessor left undone."""
+        holder = self.world.holder()
+        if holder is None or holder.is_frozen or not holder.controller.has_listed():
+            return False
+        return self._loop.time() - holder.leading_since >= _REST_SECONDS
+
     async def _rest(self) -> None:
         """Nothing moves any more, and another look at everything writes nothing."""
         world = self.world
         await asyncio.sleep(_REST_SECONDS)
-        while world.holder() is None or world.holder().is_frozen:  # noqa: ASYNC110 the loop makes polling free
+        while not self._has_settled():  # noqa: ASYNC110 the loop makes polling free
             await asyncio.sleep(LOOK_SECONDS)
         before = world.checks.writes
         await world.holder().look_at_all()
