@@ -72,8 +72,11 @@ def claims() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def tenant(installed: Plane, claims: Path) -> str:
-    """A namespace under the restricted Pod Security Standard, with its claims and a profile for this small machine."""
+def tenant(installed: Plane, claims: Path) -> Iterator[str]:
+    """A namespace under the restricted Pod Security Standard, with its claims and a profile for this small machine.
+
+    Removed with its volumes, so that the tests can run again on the cluster of `make cluster`.
+    """
     installed.apply(
         {
             "apiVersion": "v1",
@@ -81,8 +84,12 @@ def tenant(installed: Plane, claims: Path) -> str:
             "metadata": {"name": TENANT, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         }
     )
-    installed.apply(*(one for name in ("runs", "demo-data") for one in _claim(name, claims / name)), _profile())
-    return TENANT
+    volumes = [one for name in ("runs", "demo-data") for one in _claim(name, claims / name)]
+    installed.apply(*volumes, _profile())
+    yield TENANT
+    installed.kubectl("delete", "namespace", TENANT, "--timeout=120s")
+    names = [one["metadata"]["name"] for one in volumes if one["kind"] == "PersistentVolume"]
+    installed.kubectl("delete", "persistentvolume", *names)
 
 
 def _profile() -> Object:
